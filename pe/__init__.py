@@ -1,0 +1,3 @@
+"""Perception dataset engines: images in, verified training data out."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,53 @@
+"""Units by name: a unit's name is its module's name, found without importing it.
+
+Third parties add theirs through the entry-point groups `pe.detectors`, `pe.segmenters`, `pe.captioners`, `pe.filters`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.metadata
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+from pe.errors import InputError, MissingExtra
+
+_HOMES = {
+    "detectors": "annotators/detectors",
+    "segmenters": "annotators/segmenters",
+    "captioners": "annotators/captioners",
+    "filters": "engines/filters",
+}
+
+
+def names(kind: str) -> list[str]:
+    """The sorted names of all units of `kind` (a key such as "detectors"), built in and installed."""
+    home = Path(__file__).parent / _HOMES[kind]
+    built_in = {path.stem for path in home.glob("*.py") if not path.stem.startswith("_")}
+    return sorted(built_in | {point.name for point in importlib.metadata.entry_points(group=f"pe.{kind}")})
+
+
+def load(kind: str, name: str) -> Any:
+    """The class or function of unit `name`: the one name in its module's `__all__`, or what the entry point names.
+
+    Raises InputError with the nearest names for an unknown one.
+    """
+    home = Path(__file__).parent / _HOMES[kind]
+    if (home / f"{name}.py").is_file() and not name.startswith("_"):
+        module = importlib.import_module(f"pe.{_HOMES[kind].replace('/', '.')}.{name}")
+        (public,) = module.__all__
+        return getattr(module, public)
+    for point in importlib.metadata.entry_points(group=f"pe.{kind}", name=name):
+        return point.load()
+    known = names(kind)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise InputError(f"no {kind[:-1]} is called {name!r}{hint} (known: {', '.join(known)})")
+
+
+def require(what: str, extra: str, *modules: str) -> None:
+    """Raise MissingExtra unless every one of `modules` can be found; nothing is imported."""
+    if any(importlib.util.find_spec(module) is None for module in modules):
+        raise MissingExtra(what, extra)

@@ -1,0 +1,1 @@
+"""What a sample is: typed records and their wire form."""
