@@ -1,0 +1,421 @@
+"""The grounding engine: detection, masks, rings and captions composed into annotated samples, one slice at a time.
+
+Decoding, ring tracing and writing run in threads beside the model, which stays in the calling thread. Everything is
+handed on in input order and in chunks whose borders depend on the inputs alone, so a slice's bytes do too.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pe import __version__, registry
+from pe.annotators.base import (
+    AdapterSettings,
+    Caption,
+    Captioner,
+    Detections,
+    Detector,
+    Dropped,
+    Instance,
+    Segment,
+    Segmenter,
+)
+from pe.engines.devices import is_out_of_memory, limit_threads
+from pe.engines.filters._base import build_filters
+from pe.engines.phrases import asked_phrases
+from pe.engines.settings import AnnotateSettings
+from pe.engines.shapes import shape_object
+from pe.engines.stages import Stages
+from pe.errors import Interrupted, PeError, SampleError
+from pe.schemas.sample import Object, RewardModel, Sample, Verifier, dumps, objects_to_json, to_grid
+from pe.shards.pictures import Picture, load_picture
+from pe.shards.plan import PlannedInput, Slice
+from pe.shards.sources.base import Source
+from pe.shards.writer import ShardWriter
+
+_CHUNK_BATCHES = 4
+_CHUNK_PIXELS = 64_000_000
+_AHEAD_BYTES = 64_000_000
+
+Outcome = dict[str, Any]
+
+
+class OutOfMemoryError(PeError):
+    """The device's memory does not hold a batch; the slice starts again with a smaller one."""
+
+
+@dataclass(eq=False, slots=True)
+class _Work:
+    """One picture on its way through the stages."""
+
+    key: str
+    item: PlannedInput
+    picture: Picture
+    phrases: list[str]
+    detections: Detections = field(default_factory=Detections)
+    segments: list[Segment] | None = None
+    objects: list[Object] = field(default_factory=list)
+    failure: SampleError | None = None
+
+    def kept(self) -> list[Instance]:
+        return [Instance(item.phrase, item.score, item.bbox) for item in self.objects]
+
+
+class GroundingEngine:
+    """Turns a slice of planned inputs into samples. Build one per process; it holds the models."""
+
+    def __init__(
+        self,
+        settings: AnnotateSettings,
+        source: Source,
+        *,
+        config_hash: str,
+        device: str,
+        threads: int,
+        cache: Path,
+    ) -> None:
+        self.settings = settings
+        self.source = source
+        self.threads = threads
+        self.stages = Stages()
+        self.filters = build_filters(settings.filters)
+        self.asked = asked_phrases(settings.phrases)
+        base = AdapterSettings(
+            device=device,
+            dtype=settings.dtype,
+            batch_size=settings.batch_size,
+            threads=threads,
+            annotations=settings.annotations,
+            box_threshold=settings.box_threshold,
+            text_threshold=settings.text_threshold,
+            nms_threshold=settings.nms_threshold,
+            url=settings.captioner_url,
+            prompt=settings.caption_prompt,
+            max_tokens=settings.caption_tokens,
+            region_captions=settings.region_captions,
+            cache=str(cache),
+        )
+
+        def build(kind: str, name: str, model: str) -> Any:
+            return registry.load(kind, name)(base.model_copy(update={"model": model}))
+
+        self.detector: Detector = build("detectors", settings.detector, settings.detector_model)
+        self.segmenter: Segmenter | None = None
+        if settings.segmenter != "none":
+            self.segmenter = build("segmenters", settings.segmenter, settings.segmenter_model)
+        self.captioner: Captioner | None = None
+        if settings.captioner != "none":
+            self.captioner = build("captioners", settings.captioner, settings.captioner_model)
+        limit_threads(threads)
+        self._provenance: dict[str, Any] = {"engine": "grounding", "pe": __version__, "config": config_hash}
+        for name, adapter in (
+            ("detector", self.detector),
+            ("segmenter", self.segmenter),
+            ("captioner", self.captioner),
+        ):
+            if adapter is not None:
+                self._provenance[name] = {key: value for key, value in asdict(adapter.info).items() if value}
+
+    def run(
+        self,
+        work: Slice,
+        writer: ShardWriter,
+        *,
+        batch_size: int,
+        stop: Callable[[], bool],
+        on_input: Callable[[Outcome], None],
+    ) -> list[Outcome]:
+        """Annotate one slice into `writer`; returns one outcome per input, in order.
+
+        Raises Interrupted when `stop()` turns true and OutOfMemoryError when a batch does not fit; the caller then
+        abandons the writer.
+        """
+        for adapter in (self.detector, self.segmenter, self.captioner):
+            if adapter is not None:
+                adapter.settings = adapter.settings.model_copy(update={"batch_size": batch_size})
+        outcomes: list[Outcome] = []
+
+        def write(result: Outcome | Future[tuple[Outcome, Sample | None, bytes]]) -> None:
+            if isinstance(result, Future):
+                outcome, sample, data = result.result()
+                if sample is not None:
+                    with self.stages.timed("write"):
+                        writer.add(sample, data)
+            else:
+                outcome = result
+            outcomes.append(outcome)
+            on_input(outcome)
+
+        with ExitStack() as stack:
+            decoders, shapers, captioners, writers = (
+                _pool(stack, count) for count in (self.threads, self.threads, 1, 1)
+            )
+            written: deque[Future[None]] = deque()
+            size = _CHUNK_BATCHES * batch_size
+            for chunk in _chunks(self._prepared(work, decoders, size, stop), size):
+                results = self._annotate(chunk, batch_size, shapers, captioners)
+                written.extend(writers.submit(write, result) for result in results)
+                while len(written) > 2 * size:
+                    written.popleft().result()
+                if stop():
+                    raise Interrupted
+            while written:
+                written.popleft().result()
+        return outcomes
+
+    def _prepared(
+        self, work: Slice, pool: ThreadPoolExecutor, ahead: int, stop: Callable[[], bool]
+    ) -> Iterator[Outcome | _Work]:
+        """Every input of the slice in order, read and decoded a little ahead of its use."""
+        waiting: deque[tuple[Future[Outcome | _Work], int]] = deque()
+        held = 0
+        items = enumerate(work.inputs)
+        exhausted = False
+        while True:
+            while not exhausted and len(waiting) < ahead + self.threads and (held < _AHEAD_BYTES or not waiting):
+                entry = next(items, None)
+                if entry is None:
+                    exhausted = True
+                    break
+                index, item = entry
+                waiting.append((pool.submit(self._prepare, work.key(index), item), item.entry.size))
+                held += item.entry.size
+            if not waiting:
+                return
+            future, size = waiting.popleft()
+            held -= size
+            if stop():
+                raise Interrupted
+            yield future.result()
+
+    def _prepare(self, key: str, item: PlannedInput) -> Outcome | _Work:
+        if item.dup_of:
+            return _outcome(item, "duplicate", of=item.dup_of)
+        try:
+            with self.stages.timed("read"):
+                raw = item.read(self.source)
+            if raw.meta.opt_out and self.settings.respect_opt_out:
+                return _rejected(item, "opt_out", "its source says that it is not to be used")
+            with self.stages.timed("decode"):
+                picture = load_picture(
+                    raw.data,
+                    source=item.id,
+                    meta=raw.meta,
+                    source_sha256=item.sha256,
+                    max_bytes=self.settings.max_bytes,
+                    max_pixels=self.settings.max_pixels,
+                )
+            for name, judge in self.filters.items():
+                if why := judge.picture(picture):
+                    return _outcome(item, "filtered", reason=name, detail=why)
+            if refused := self.detector.refuse(picture):
+                return _outcome(item, "filtered", reason=refused[0], detail=refused[1])
+            phrases = self.asked(raw.meta.fields) if self.asked else []
+        except SampleError as error:
+            return _rejected(item, error.reason, error.detail)
+        return _Work(key, item, picture, phrases)
+
+    def _annotate(
+        self, chunk: list[Outcome | _Work], batch_size: int, shapers: ThreadPoolExecutor, captioners: ThreadPoolExecutor
+    ) -> list[Outcome | Future[tuple[Outcome, Sample | None, bytes]]]:
+        works = [item for item in chunk if isinstance(item, _Work)]
+        with self.stages.timed("detect"):
+            self._detect(works, batch_size)
+        good = [work for work in works if work.failure is None]
+        if self.segmenter is not None and not self.segmenter.parallel:
+            with self.stages.timed("segment"):
+                for work in good:
+                    self._segment(work, batch_size)
+        shaped = [shapers.submit(self._shape, work, batch_size) for work in works]
+        captioned = captioners.submit(self._caption, works, shaped)
+        finished = {id(work): shapers.submit(self._finish, work, index, captioned) for index, work in enumerate(works)}
+        return [finished[id(item)] if isinstance(item, _Work) else item for item in chunk]
+
+    def _detect(self, works: list[_Work], batch_size: int) -> None:
+        if batch_size > 1 and len(works) > 1:
+            try:
+                self._detect_together(works)
+            except PeError:
+                raise
+            except Exception as error:
+                if is_out_of_memory(error):
+                    raise OutOfMemoryError(str(error)) from error
+            else:
+                return
+        first: Exception | None = None
+        for work in works:
+            try:
+                self._detect_together([work])
+            except SampleError as error:
+                work.failure = error
+            except PeError:
+                raise
+            except Exception as error:
+                first = first or error
+                work.failure = _blame("detector", error)
+        if first is not None and len(works) > 1 and all(work.failure for work in works):
+            raise first
+
+    def _detect_together(self, works: Sequence[_Work]) -> None:
+        found = self.detector.detect([work.picture for work in works], [work.phrases for work in works])
+        for work, detections in zip(works, found, strict=True):
+            work.detections = detections
+            for name, judge in self.filters.items():
+                kept = []
+                for item in detections.instances:
+                    if judge.instance(work.picture, item):
+                        detections.dropped.append(Dropped(item.phrase, item.box, name, item.score))
+                    else:
+                        kept.append(item)
+                detections.instances = kept
+
+    def _segment(self, work: _Work, batch_size: int) -> None:
+        assert self.segmenter is not None
+        if not work.detections.instances:
+            work.segments = []
+            return
+        try:
+            work.segments = self.segmenter.segment(work.picture, work.detections.instances)
+        except SampleError as error:
+            work.failure = error
+        except PeError:
+            raise
+        except Exception as error:
+            if is_out_of_memory(error) and batch_size > 1:
+                raise OutOfMemoryError(str(error)) from error
+            work.failure = _blame("segmenter", error)
+
+    def _shape(self, work: _Work, batch_size: int) -> None:
+        """Masks (when the segmenter runs in threads), rings and run lengths: the picture's objects."""
+        if work.failure is None and self.segmenter is not None and self.segmenter.parallel:
+            with self.stages.timed("segment"):
+                self._segment(work, batch_size)
+        if work.failure is not None:
+            return
+        with self.stages.timed("rings"):
+            segments: Sequence[Segment | None] = work.segments or [None] * len(work.detections.instances)
+            for instance, segment in zip(work.detections.instances, segments, strict=True):
+                result = shape_object(len(work.objects), instance, segment, self.settings)
+                if isinstance(result, Object):
+                    work.objects.append(result)
+                else:
+                    work.detections.dropped.append(result)
+            work.segments = None
+
+    def _caption(self, works: list[_Work], shaped: list[Future[None]]) -> list[Caption | SampleError]:
+        for future in shaped:
+            future.result()
+        if self.captioner is None:
+            return [Caption(work.picture.meta.caption) for work in works]
+        good = [work for work in works if work.failure is None]
+        if not good:
+            return [Caption("")] * len(works)
+        with self.stages.timed("caption"):
+            made = iter(self.captioner.caption([work.picture for work in good], [work.kept() for work in good]))
+        return [Caption("") if work.failure else next(made) for work in works]
+
+    def _finish(
+        self, work: _Work, index: int, captioned: Future[list[Caption | SampleError]]
+    ) -> tuple[Outcome, Sample | None, bytes]:
+        caption = captioned.result()[index]
+        failure = work.failure or (caption if isinstance(caption, SampleError) else None)
+        if failure is not None or isinstance(caption, SampleError):
+            assert failure is not None
+            return _rejected(work.item, failure.reason, failure.detail), None, b""
+        with self.stages.timed("record"):
+            sample = self._sample(work, caption)
+        return _outcome(work.item, "written", key=work.key), sample, work.picture.data
+
+    def _sample(self, work: _Work, caption: Caption) -> Sample:
+        picture, detections = work.picture, work.detections
+        for item, text in zip(work.objects, caption.regions, strict=False):
+            item.caption = text or None
+        found = {item.phrase for item in work.objects} | {item.phrase for item in detections.dropped}
+        negatives = [phrase for phrase in detections.negatives if phrase not in found]
+        provenance = dict(self._provenance)
+        if detections.dropped:
+            provenance["dropped"] = [
+                {
+                    "phrase": item.phrase,
+                    "bbox": [to_grid(value) for value in item.box],
+                    "reason": item.reason,
+                    "score": round(item.score, 4),
+                }
+                for item in detections.dropped
+            ]
+        if picture.meta.fields:
+            provenance["source"] = picture.meta.fields
+        truth = {
+            "objects": [{"phrase": item.phrase, "bbox": list(item.bbox)} for item in work.objects],
+            "negatives": negatives,
+        }
+        return Sample(
+            key=work.key,
+            kind="annotated",
+            width=picture.width,
+            height=picture.height,
+            format=picture.format,
+            sha256=picture.sha256,
+            source=picture.source,
+            source_sha256=picture.source_sha256,
+            reencoded=picture.reencoded,
+            url=picture.meta.url,
+            license=picture.meta.license,
+            opt_out=picture.meta.opt_out,
+            data_source=self.settings.data_source,
+            ability="detection",
+            caption=caption.text,
+            objects_json=objects_to_json(work.objects),
+            negatives_json=dumps(negatives),
+            reward_model=RewardModel(
+                style="rule", ground_truth=dumps(truth), weights_json=dumps({"accuracy": 1.0, "format": 0.1})
+            ),
+            verifier=Verifier(name="detection", params_json="{}"),
+            provenance_json=dumps(provenance),
+        )
+
+
+def _pool(stack: ExitStack, count: int) -> ThreadPoolExecutor:
+    pool = ThreadPoolExecutor(count)
+    stack.callback(pool.shutdown, wait=True, cancel_futures=True)
+    return pool
+
+
+def _chunks(items: Iterator[Outcome | _Work], size: int) -> Iterator[list[Outcome | _Work]]:
+    """Runs of items that hold at most `size` pictures and about 64 million pixels."""
+    chunk: list[Outcome | _Work] = []
+    pictures = pixels = 0
+    for item in items:
+        chunk.append(item)
+        if isinstance(item, _Work):
+            pictures += 1
+            pixels += item.picture.width * item.picture.height
+        if pictures >= size or pixels >= _CHUNK_PIXELS or len(chunk) >= 16 * size:
+            yield chunk
+            chunk, pictures, pixels = [], 0, 0
+    if chunk:
+        yield chunk
+
+
+_FILTERS_OF_THE_SOURCE = {"opt_out", "not_downloaded"}
+
+
+def _rejected(item: PlannedInput, reason: str, detail: str) -> Outcome:
+    if reason in _FILTERS_OF_THE_SOURCE:
+        return _outcome(item, "filtered", reason=reason, detail=detail)
+    return _outcome(item, "quarantined", reason=reason, detail=detail)
+
+
+def _outcome(item: PlannedInput, status: str, **more: str) -> Outcome:
+    return {"id": item.id, "sha256": item.sha256, "status": status, **more}
+
+
+def _blame(stage: str, error: Exception) -> SampleError:
+    reason = "out_of_memory" if is_out_of_memory(error) else stage
+    return SampleError(reason, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")

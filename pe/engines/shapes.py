@@ -1,0 +1,50 @@
+"""From a mask to what a record keeps of it: run lengths, rings, their IoU with the mask, an interior point."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pe.annotators.base import Dropped, Instance, Segment
+from pe.engines.settings import AnnotateSettings
+from pe.geometry.masks import encode, interior_point, mask_iou, mask_window
+from pe.geometry.raster import rings_to_mask
+from pe.geometry.rings import mask_to_rings
+from pe.schemas.sample import Object, to_grid
+
+
+def shape_object(
+    number: int, instance: Instance, segment: Segment | None, settings: AnnotateSettings
+) -> Object | Dropped:
+    """The record's object for `instance`; Dropped when its mask is absent, empty or under `min_mask_area` pixels.
+
+    Without a segment the object is its box alone.
+    """
+    x0, y0, x1, y1 = (to_grid(value) for value in instance.box)
+    box = (x0, y0, x1, y1)
+    if segment is None:
+        return Object(id=number, phrase=instance.phrase, score=instance.score, bbox=box)
+    if segment.mask is None:
+        return Dropped(instance.phrase, box, segment.reason or "no_mask", instance.score)
+    window = mask_window(segment.mask)
+    if window is None:
+        return Dropped(instance.phrase, box, "empty_mask", instance.score)
+    crop = segment.mask[window]
+    if np.count_nonzero(crop) < settings.min_mask_area:
+        return Dropped(instance.phrase, box, "small_mask", instance.score)
+    rings = mask_to_rings(crop, settings.epsilon, settings.orientation)
+    drawn = rings_to_mask(rings, crop.shape[0], crop.shape[1], settings.orientation)
+    offset = (window[1].start, window[0].start)
+    return Object(
+        id=number,
+        phrase=instance.phrase,
+        score=instance.score,
+        bbox=box,
+        mask=encode(segment.mask),
+        rings=[(ring + offset).ravel().tolist() for ring in rings],
+        orientation=settings.orientation,
+        epsilon=settings.epsilon,
+        ring_iou=mask_iou(drawn, crop),
+        predicted_iou=segment.predicted_iou,
+        stability=segment.stability,
+        point=interior_point(segment.mask),
+    )
