@@ -78,13 +78,15 @@ def mask_window(mask: Mask) -> tuple[slice, slice] | None:
 def interior_point(mask: Mask) -> tuple[float, float] | None:
     """The centre (x + 0.5, y + 0.5) of the set pixel farthest from all unset ones and the border; None if empty.
 
-    Of several equally deep pixels the one nearest to the mask's centroid wins, then the smallest (y, x).
+    Distance is the 5x5 chamfer approximation of the Euclidean one (Borgefors 1986, within 2 %). Of several equally deep
+    pixels the one nearest to the mask's centroid wins, then the smallest (y, x).
     """
     window = mask_window(mask)
     if window is None:
         return None
     crop = np.pad(mask[window].astype(np.uint8), 1)
-    depth = cv2.distanceTransform(crop, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # DIST_MASK_PRECISE gives other last bits from call to call (OpenCV 5.0); the 5x5 chamfer counts in integers.
+    depth = cv2.distanceTransform(crop, cv2.DIST_L2, cv2.DIST_MASK_5)
     y, x = np.nonzero(depth == depth.max())
     moments = cv2.moments(crop, binaryImage=True)
     away = (x - moments["m10"] / moments["m00"]) ** 2 + (y - moments["m01"] / moments["m00"]) ** 2
