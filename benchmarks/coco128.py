@@ -143,9 +143,9 @@ def dataset(data: Path, model: Path, work: Path) -> dict[str, Any]:
         "pictures_whose_count_differs": mismatched,
         "mean_iou": round(float(np.mean(ious)), 4),
         "least_iou": round(float(np.min(ious)), 4),
-        "under_0.9": sum(value < 0.9 for value in ious),
+        "under_0.9": int(np.sum(np.array(ious) < 0.9)),
         "mean_vertices": round(float(np.mean(vertices)), 1),
-        "reached": np.mean(ious) >= 0.975 and not mismatched and len(ious) + dropped["crowd"] == len(coco.anns),
+        "reached": float(np.mean(ious)) >= 0.975 and not mismatched and len(ious) + dropped["crowd"] == len(coco.anns),
     }
 
 

@@ -32,7 +32,7 @@ from pe.engines.phrases import asked_phrases
 from pe.engines.settings import AnnotateSettings
 from pe.engines.shapes import shape_object
 from pe.engines.stages import Stages
-from pe.errors import Interrupted, PeError, SampleError
+from pe.errors import InputError, Interrupted, PeError, SampleError
 from pe.schemas.sample import Object, RewardModel, Sample, Verifier, dumps, objects_to_json, to_grid
 from pe.shards.pictures import Picture, load_picture
 from pe.shards.plan import PlannedInput, Slice
@@ -241,8 +241,9 @@ class GroundingEngine:
         if batch_size > 1 and len(works) > 1:
             try:
                 self._detect_together(works)
-            except PeError:
-                raise
+            except PeError as error:
+                if self._of_one_picture(error) is None:
+                    raise
             except Exception as error:
                 if is_out_of_memory(error):
                     raise OutOfMemoryError(str(error)) from error
@@ -252,15 +253,21 @@ class GroundingEngine:
         for work in works:
             try:
                 self._detect_together([work])
-            except SampleError as error:
-                work.failure = error
-            except PeError:
-                raise
+            except PeError as error:
+                work.failure = self._of_one_picture(error)
+                if work.failure is None:
+                    raise
             except Exception as error:
                 first = first or error
                 work.failure = _blame("detector", error)
         if first is not None and len(works) > 1 and all(work.failure for work in works):
             raise first
+
+    def _of_one_picture(self, error: PeError) -> SampleError | None:
+        """`error` when it is about one picture alone: phrases that stand in its own record can be wrong there."""
+        if isinstance(error, InputError) and str(self.settings.phrases).startswith("field:"):
+            return SampleError("phrases", str(error))
+        return error if isinstance(error, SampleError) else None
 
     def _detect_together(self, works: Sequence[_Work]) -> None:
         found = self.detector.detect([work.picture for work in works], [work.phrases for work in works])

@@ -40,7 +40,6 @@ class AnnotateSettings(BaseModel):
 
     epsilon: float = Field(0.005, ge=0, lt=0.5)
     orientation: Literal["cw", "ccw", "simpleseg-compat"] = "cw"
-    min_mask_area: int = Field(4, ge=1)
 
     filters: dict[str, dict[str, Any]] = {}
     respect_opt_out: bool = True

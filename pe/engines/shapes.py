@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from pe.annotators.base import Dropped, Instance, Segment
 from pe.engines.settings import AnnotateSettings
 from pe.geometry.masks import encode, interior_point, mask_iou, mask_window
@@ -15,12 +13,14 @@ from pe.schemas.sample import Object, to_grid
 def shape_object(
     number: int, instance: Instance, segment: Segment | None, settings: AnnotateSettings
 ) -> Object | Dropped:
-    """The record's object for `instance`; Dropped when its mask is absent, empty or under `min_mask_area` pixels.
+    """The record's object for `instance`; Dropped when its mask is absent or empty, or its box has no area.
 
     Without a segment the object is its box alone.
     """
     x0, y0, x1, y1 = (to_grid(value) for value in instance.box)
     box = (x0, y0, x1, y1)
+    if x0 >= x1 or y0 >= y1:
+        return Dropped(instance.phrase, box, "degenerate", instance.score)
     if segment is None:
         return Object(id=number, phrase=instance.phrase, score=instance.score, bbox=box)
     if segment.mask is None:
@@ -29,11 +29,10 @@ def shape_object(
     if window is None:
         return Dropped(instance.phrase, box, "empty_mask", instance.score)
     crop = segment.mask[window]
-    if np.count_nonzero(crop) < settings.min_mask_area:
-        return Dropped(instance.phrase, box, "small_mask", instance.score)
     rings = mask_to_rings(crop, settings.epsilon, settings.orientation)
     drawn = rings_to_mask(rings, crop.shape[0], crop.shape[1], settings.orientation)
     offset = (window[1].start, window[0].start)
+    point = interior_point(crop)
     return Object(
         id=number,
         phrase=instance.phrase,
@@ -46,5 +45,5 @@ def shape_object(
         ring_iou=mask_iou(drawn, crop),
         predicted_iou=segment.predicted_iou,
         stability=segment.stability,
-        point=interior_point(segment.mask),
+        point=None if point is None else (point[0] + offset[0], point[1] + offset[1]),
     )

@@ -18,15 +18,16 @@ MARGIN = 0.25
 # Above 160 the mask gets no better and the graph cut up to six times slower; below 64 there are too few colours.
 SIDES = (64, 160)
 ITERATIONS = 2
-# Share of the box's half axes: inside CORE is foreground for certain, beyond CORNER background at first. Without a
-# certain core GrabCut loses a third of all objects entirely.
-CORE, CORNER = 0.8, 1.2
+# Share of the box's half axes: inside the core is foreground for certain, beyond CORNER background at first. Without a
+# certain core GrabCut loses a third of all objects entirely; a small one leaves thin shapes alone, so the large one is
+# taken only when the small one finds less than LEAST of the box.
+CORES, CORNER, LEAST = (0.3, 0.8), 1.2, 0.35
 
 
 class GrabCut(Segmenter):
     """Splits each box's crop (a quarter more on every side) into foreground and background by colour.
 
-    The ellipse over 0.8 of the box always belongs to the object. Same pixels and box, same mask, in any thread: OpenCV
+    An ellipse in the middle of the box always belongs to the object. Same pixels and box, same mask, in any thread: OpenCV
     keeps its random generator per thread and it is seeded for each box.
     """
 
@@ -51,16 +52,20 @@ def _segment(pixels: npt.NDArray[np.uint8], box: Box) -> Segment:
     dx, dy = math.ceil(MARGIN * (x1 - x0)), math.ceil(MARGIN * (y1 - y0))
     left, top = max(x0 - dx, 0), max(y0 - dy, 0)
     crop = pixels[top : min(y1 + dy, height), left : min(x1 + dx, width)]
-    labels = _cut(crop, (x0 - left, y0 - top, x1 - left, y1 - top))
     mask = np.zeros((height, width), bool)
-    mask[y0:y1, x0:x1] = labels[y0 - top : y1 - top, x0 - left : x1 - left]
+    inside = mask[y0:y1, x0:x1]
+    for core in CORES:
+        labels = _cut(crop, (x0 - left, y0 - top, x1 - left, y1 - top), core)
+        inside[...] = labels[y0 - top : y1 - top, x0 - left : x1 - left]
+        if np.count_nonzero(inside) >= LEAST * inside.size:
+            break
     if not mask.any():  # a sliver of a pixel or two, lost between the two resolutions
         mask[y0:y1, x0:x1] = True
     return Segment(mask)
 
 
-def _cut(crop: npt.NDArray[np.uint8], box: tuple[int, int, int, int]) -> npt.NDArray[np.bool_]:
-    """Foreground of `crop` (h, w, 3) for a box in its pixels: (h, w) bool."""
+def _cut(crop: npt.NDArray[np.uint8], box: tuple[int, int, int, int], core: float) -> npt.NDArray[np.bool_]:
+    """Foreground of `crop` (h, w, 3) for a box in its pixels: (h, w) bool. `core` is a share of the box's half axes."""
     height, width = crop.shape[:2]
     longest = max(height, width)
     scale = float(np.clip(longest, *SIDES)) / longest
@@ -76,7 +81,7 @@ def _cut(crop: npt.NDArray[np.uint8], box: tuple[int, int, int, int]) -> npt.NDA
     labels = np.full(radius.shape, cv2.GC_BGD, np.uint8)
     labels[inside] = cv2.GC_PR_BGD
     labels[inside & (radius <= CORNER)] = cv2.GC_PR_FGD
-    labels[radius <= CORE] = cv2.GC_FGD
+    labels[radius <= core] = cv2.GC_FGD
     background = labels % 2 == 0
     # A picture one pixel wide has no corners to learn a background from, a sliver of a box no core.
     if background.any() and not background.all():
