@@ -122,7 +122,7 @@ class Detector(ABC):
         """
 
     def refuse(self, picture: Picture) -> tuple[str, str] | None:
-        """(rule, detail) when this picture is outside what the detector can label, else None. Called before `detect`."""
+        """(rule, detail) when the detector cannot label this picture, else None. Called before `detect`."""
         return None
 
 

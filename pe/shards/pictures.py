@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import io
 import re
 import warnings
@@ -13,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import simplejpeg
 from PIL import Image
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
@@ -22,12 +22,6 @@ from PIL.WebPImagePlugin import WebPImageFile
 from pe.errors import SampleError
 from pe.shards.signatures import name_of, webp_header
 from pe.shards.sources.base import Meta
-
-simplejpeg: Any
-try:
-    simplejpeg = importlib.import_module("simplejpeg")
-except ModuleNotFoundError:  # a platform without its wheel: Pillow alone reads JPEG
-    simplejpeg = None
 
 REASONS = {
     "empty": "no bytes at all",
@@ -185,7 +179,7 @@ def _check_pixels(width: int, height: int, max_pixels: int) -> None:
 
 def _decode(header: ImageFile, raw: bytes, codec: Codec) -> Image.Image | Pixels:
     """All pixels; an array where the strict JPEG decoder could be used."""
-    if codec == "JPEG" and simplejpeg is not None:
+    if codec == "JPEG":
         pixels = _strict_jpeg(raw, header)
         if pixels is not None:
             return pixels

@@ -27,7 +27,7 @@ from pe.schemas.sample import dumps
 from pe.shards.known import Known
 from pe.shards.lease import Lease, holder, lease
 from pe.shards.output import Output, disk_errors, write_all
-from pe.shards.sources.base import Entry, Raw, Source
+from pe.shards.sources.base import EmptySourceError, Entry, Raw, Source
 
 log = logging.getLogger(__name__)
 
@@ -208,7 +208,7 @@ def unplanned(output: Output, source: Source) -> Iterator[Entry]:
     known = Known()
     if output.exists:
         _load(output, known)
-    return (entry for entry in source.entries() if not known.is_listed(entry.id, entry.stamp))
+    return (entry for entry in _entries(source, output.exists) if not known.is_listed(entry.id, entry.stamp))
 
 
 def extend_plan(
@@ -243,7 +243,7 @@ def extend_plan(
         }
         with _PlanFile(plan, header) as file:
             new = 0
-            for seen, item in enumerate(_hashed(source, known), start=1):
+            for seen, item in enumerate(_hashed(source, known, bool(plan.names)), start=1):
                 if item is not None and known.is_planned(item.id, item.sha256):
                     file.restamp(item.entry)
                 elif item is not None:
@@ -269,7 +269,7 @@ def _wait_for_plan(output: Output, on_progress: Callable[[int, int], None] | Non
     return taken
 
 
-def _hashed(source: Source, known: Known) -> Iterator[PlannedInput | None]:
+def _hashed(source: Source, known: Known, planned_before: bool) -> Iterator[PlannedInput | None]:
     """Every entry in order, with its sha256; None for one that is listed already. Reading overlaps."""
 
     def look(entry: Entry) -> PlannedInput:
@@ -287,7 +287,7 @@ def _hashed(source: Source, known: Known) -> Iterator[PlannedInput | None]:
     waiting: deque[Future[PlannedInput] | None] = deque()
     pool = ThreadPoolExecutor(_READERS, thread_name_prefix="plan")
     try:
-        for entry in source.entries():
+        for entry in _entries(source, planned_before):
             if known.is_listed(entry.id, entry.stamp):
                 waiting.append(None)
             else:
@@ -299,6 +299,15 @@ def _hashed(source: Source, known: Known) -> Iterator[PlannedInput | None]:
             yield done(waiting.popleft())
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _entries(source: Source, planned_before: bool) -> Iterator[Entry]:
+    """The source's entries; one that was emptied since the last run has nothing new, and that is no error."""
+    try:
+        yield from source.entries()
+    except EmptySourceError:
+        if not planned_before:
+            raise
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

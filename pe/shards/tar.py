@@ -172,9 +172,9 @@ def _check_end(cursor: _Cursor, start: int) -> None:
 def _parse(header: bytes, start: int) -> tuple[bytes, int, bytes]:
     """Name, size and type flag of a header block whose checksum is right."""
     stored = _number(header[148:156], start, "checksum")
-    unsigned = sum(header) - sum(header[148:156]) + 8 * 32
-    high = sum(1 for byte in header if byte > 127) - sum(1 for byte in header[148:156] if byte > 127)
-    if stored not in (unsigned, unsigned - 256 * high):
+    summed = header[:148] + b" " * 8 + header[156:]
+    # Some old writers summed signed bytes.
+    if stored != sum(summed) and stored != sum(summed) - 256 * sum(byte > 127 for byte in summed):
         raise TarError("header checksum wrong", start)
     name = header[:100].partition(b"\0")[0]
     prefix = header[345:500].partition(b"\0")[0]

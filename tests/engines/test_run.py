@@ -90,6 +90,9 @@ def test_a_grown_source_makes_new_shards_and_nothing_new_makes_none(drawn: Path,
     assert (grown.run.written, grown.total.written) == (10, 20)
     after = content(out / "shards")
     assert before.items() <= after.items()
+    for path in source.glob("*.jpg"):
+        path.unlink()
+    assert "nothing new" in run(source, out).to_text()
     assert len({sample.source for sample, _ in samples(out)}) == 20
 
 

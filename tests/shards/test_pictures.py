@@ -18,11 +18,8 @@ import pytest
 from PIL import Image, ImageOps, features
 
 from pe.errors import SampleError
-from pe.shards import pictures
 from pe.shards.pictures import REASONS, Picture, load_picture
 from pe.shards.sources.base import Meta
-
-strict = pytest.mark.skipif(pictures.simplejpeg is None, reason="simplejpeg is not installed")
 
 
 def load(raw: bytes, **limits: int) -> Picture:
@@ -343,7 +340,6 @@ def jpegs(shared: Path) -> list[bytes]:
     return raws + [path.read_bytes() for path in photos(shared)[:6]]
 
 
-@strict
 def test_jpegs_closed_or_filled_up_after_a_cut(shared: Path) -> None:
     for raw in jpegs(shared):
         scan = raw.rindex(b"\xff\xda") + 20
@@ -355,7 +351,6 @@ def test_jpegs_closed_or_filled_up_after_a_cut(shared: Path) -> None:
             assert reason(part + bytes(len(raw) - cut - 2) + b"\xff\xd9") == "truncated"
 
 
-@strict
 def test_progressive_jpegs_with_scans_missing() -> None:
     raw = saved(scene(size=(200, 123)), "JPEG", progressive=True)
     scans = [at for at in range(len(raw)) if raw.startswith(b"\xff\xda", at)]
@@ -363,7 +358,6 @@ def test_progressive_jpegs_with_scans_missing() -> None:
         assert reason(raw[:at]) == "truncated"
 
 
-@strict
 def test_harmless_oddities_of_jpeg() -> None:
     raw = saved(scene(), "JPEG")
     for odd in (
@@ -375,14 +369,6 @@ def test_harmless_oddities_of_jpeg() -> None:
         picture = load(odd)
         assert picture.data is odd
         assert np.array_equal(picture.array, rgb(raw))
-
-
-def test_without_the_strict_decoder_pillow_decodes(monkeypatch: pytest.MonkeyPatch) -> None:
-    raw = saved(scene(), "JPEG")
-    expected = load(raw).array
-    monkeypatch.setattr(pictures, "simplejpeg", None)
-    assert np.array_equal(load(raw).array, expected)
-    assert reason(raw[:-100]) == "truncated"
 
 
 def test_damaged_data_never_ends_a_run() -> None:

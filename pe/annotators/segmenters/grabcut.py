@@ -27,8 +27,8 @@ CORES, CORNER, LEAST = (0.3, 0.8), 1.2, 0.35
 class GrabCut(Segmenter):
     """Splits each box's crop (a quarter more on every side) into foreground and background by colour.
 
-    An ellipse in the middle of the box always belongs to the object. Same pixels and box, same mask, in any thread: OpenCV
-    keeps its random generator per thread and it is seeded for each box.
+    An ellipse in the middle of the box always belongs to the object. Same pixels and box, same mask, in any thread:
+    OpenCV keeps its random generator per thread and it is seeded for each box.
     """
 
     parallel = True

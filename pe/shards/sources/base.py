@@ -8,6 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from pe.errors import InputError
+
+
+class EmptySourceError(InputError):
+    """There is nothing in the source that could be an input."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:

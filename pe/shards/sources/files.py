@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pe.errors import InputError, SampleError, TryLater
-from pe.shards.sources.base import Entry, Raw, Source
+from pe.shards.sources.base import EmptySourceError, Entry, Raw, Source
 from pe.shards.sources.meta import meta_from_files
 from pe.shards.sources.names import container_of, escape, unescape
 from pe.shards.sources.remote import open_store
@@ -38,7 +38,7 @@ class FileSource(Source):
         self._tables = TableReader()
 
     def entries(self) -> Iterator[Entry]:
-        """Every input once; InputError when there is none, or the root cannot be listed."""
+        """Every input once; EmptySourceError when there is none, InputError when the root cannot be listed."""
         self.ignored.clear()
         empty = True
         try:
@@ -52,7 +52,7 @@ class FileSource(Source):
             raise InputError(f"{self._word} cannot be listed: {unreadable(error)[1]}") from None
         if empty:
             seen = ", ".join(f"{count} {name}" for name, count in self.ignored.most_common(5))
-            raise InputError(f"{self._word} holds no images" + (f", only {seen}" if seen else ""))
+            raise EmptySourceError(f"{self._word} holds no images" + (f", only {seen}" if seen else ""))
 
     def read(self, entry: Entry) -> Raw:
         """The bytes and metadata of one input; thread-safe.

@@ -7,7 +7,6 @@ import stat
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
-from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -64,8 +63,9 @@ class LocalStore(Store):
             if entry is None:
                 stack.pop()
                 continue
-            if not_an_input(entry.name) == "hidden":
-                ignored["hidden"] += 1
+            label = not_an_input(entry.name)
+            if label == "hidden":
+                ignored[label] += 1
                 continue
             try:
                 if entry.is_dir():
@@ -80,7 +80,7 @@ class LocalStore(Store):
                     continue
                 if wanted is not None and not wanted.keep(path):
                     continue
-                if label := not_an_input(path):
+                if label:
                     ignored[label] += 1
                 elif entry.is_file():
                     found = entry.stat()
@@ -93,18 +93,29 @@ class LocalStore(Store):
                 yield Found(path, error=unreadable(error))
 
 
+class _Descriptor:
+    """An open file that is closed with the last reference to it."""
+
+    def __init__(self, path: str) -> None:
+        self.number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def __del__(self) -> None:
+        if hasattr(self, "number"):
+            os.close(self.number)
+
+
 class _Handles(threading.local):
     """The last few files that this thread reads from. Reads are positional, so a fork may share them."""
 
     def __init__(self) -> None:
-        self._files: OrderedDict[str, FileIO] = OrderedDict()
+        self._files: OrderedDict[str, _Descriptor] = OrderedDict()
 
     def get(self, path: str) -> int:
-        file = self._files.pop(path, None) or Path(path).open("rb", buffering=0)  # noqa: SIM115 - closed below
+        file = self._files.pop(path, None) or _Descriptor(path)
         self._files[path] = file
-        while len(self._files) > _HANDLES:
-            self._files.popitem(last=False)[1].close()
-        return file.fileno()
+        if len(self._files) > _HANDLES:
+            self._files.popitem(last=False)
+        return file.number
 
 
 def _listing(folder: str, prefix: str) -> Iterator[tuple[os.DirEntry[str] | None, str, frozenset[str]]]:

@@ -19,7 +19,7 @@ _BESIDE = frozenset(
     for words in (
         "json jsn jsonl ndjson geojson yaml yml toml ini cfg xml xmp csv tsv xlsx txt text caption transcript",
         "md rst html htm css js py ipynb sh log db sqlite lock tmp part md5 sha1 sha256 sfv torrent",
-        "npy npz pkl pickle h5 hdf5 feather arrow parquet pt pth safetensors mat idx index",
+        "npy npz pkl pickle h5 hdf5 feather arrow pt pth safetensors mat idx index",
         "cls cls2 inx id mp msg cbor ten tb pyd",
     )
     for word in words.split()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import math
 import os
 import posixpath
 import re
@@ -38,6 +38,8 @@ def open_source(word: str, max_bytes: int = 50_000_000) -> Source:
 
     Raises InputError for what is not there or is none of these, TryLater when a remote store does not answer.
     """
+    if not word:
+        raise InputError(f"an empty word is no source; {_KNOWN}")
     store, path = open_store(word)
     try:
         info = store.info(path)
@@ -60,12 +62,12 @@ def open_source(word: str, max_bytes: int = 50_000_000) -> Source:
 def _several(word: str, max_bytes: int, store: Store, path: str) -> Source:
     """A brace range or a glob: nothing is called like that itself."""
     if _BRACES.search(path):
+        if _at_most(path) > _MANY:
+            raise InputError(f"{word} names more than {_MANY} files")
         try:
-            paths = list(itertools.islice(braceexpand.braceexpand(path), _MANY + 1))
+            paths = list(braceexpand.braceexpand(path))
         except ValueError as error:
             raise InputError(f"{word} is no range: {error}") from None
-        if len(paths) > _MANY:
-            raise InputError(f"{word} names more than {_MANY} files")
         root = posixpath.dirname(path[: path.index("{")])
         below = [name[len(root) :].lstrip("/") for name in paths]
         return FileSource(word, max_bytes, store, root or ".", _range(word, store, root or ".", below))
@@ -75,6 +77,14 @@ def _several(word: str, max_bytes: int, store: Store, path: str) -> Source:
         start = root or ("/" if path.startswith("/") else ".")
         return FileSource(word, max_bytes, store, start, _glob(word, store, start, pattern))
     raise InputError(f"{word} does not exist; {_KNOWN}")
+
+
+def _at_most(path: str) -> int:
+    """How many names a brace expansion may have; it would make them all to count them."""
+    ranges = re.findall(r"\{(-?\d{1,18})\.\.(-?\d{1,18})", path)
+    choices: list[str] = re.findall(r"\{([^{}]*,[^{}]*)\}", path)
+    counts: list[int] = [abs(int(last) - int(first)) + 1 for first, last in ranges]
+    return math.prod([*counts, *(text.count(",") + 1 for text in choices)])
 
 
 def _single(word: str, max_bytes: int, store: Store, path: str, head: bytes) -> Source:
@@ -186,7 +196,7 @@ def _lines(word: str, store: Store, path: str, root: str) -> Listing:
 
 def _must_be_fetched(path: str, word: str) -> bool:
     """Whether a line is a web address, other than one of the server that the list itself comes from."""
-    return path.startswith(_DOWNLOADS) and path.split("/")[:3] != word.split("/")[:3]
+    return any(scheme in path for scheme in _DOWNLOADS) and path.split("/")[:3] != word.split("/")[:3]
 
 
 def _below(name: str, root: str) -> str:

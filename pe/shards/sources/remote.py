@@ -22,15 +22,15 @@ def open_store(word: str) -> tuple[Store, str]:
     """The store that `word`, a path or URL, lies in, and its path there; InputError for an unknown protocol."""
     scheme, separator, rest = word.partition("://")
     if not separator:
-        return _LOCAL, str(Path(word).expanduser()) if word.startswith("~") else word
+        return _LOCAL, str(Path(word).expanduser()) if word == "~" or word.startswith("~/") else word
     if scheme in ("file", "local"):
         return _LOCAL, rest
     import fsspec
 
     try:
         file_system, path = fsspec.core.url_to_fs(word)
-    except (ImportError, ValueError) as error:
-        raise InputError(f"{word} cannot be opened: {str(error).splitlines()[0]}") from None
+    except Exception as error:  # each store has its own ways to say that it is not set up
+        raise InputError(f"{word} cannot be opened: {(str(error) or type(error).__name__).splitlines()[0]}") from None
     return RemoteStore(file_system), path
 
 
@@ -52,7 +52,8 @@ class RemoteStore(Store):
     def read(self, path: str, offset: int, size: int) -> bytes:
         with _os_errors():
             data: bytes = self._fs.cat_file(path, start=offset, end=offset + size)
-            return data
+        # A web server that knows no ranges sends the whole file.
+        return data if len(data) <= size else data[offset : offset + size]
 
     def read_all(self, path: str, limit: int) -> bytes:
         check_size(self.info(path).size, limit)
@@ -70,6 +71,7 @@ class RemoteStore(Store):
     def scan(self, root: str, wanted: Wanted | None, ignored: Counter[str]) -> Iterator[Found]:
         start = len(root.rstrip("/")) + 1
         with _os_errors():
+            self._fs.invalidate_cache()
             files = {path[start:]: info for path, info in self._fs.find(root, detail=True).items()}
         folders: dict[str, set[str]] = {}
         for path in files:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import weakref
 from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -118,11 +119,15 @@ class TableReader:
         raise SampleError("unreadable", f"row group {group} has no row {row} any more")
 
     def _file(self, store: Store, path: str) -> pq.ParquetFile:
-        file = self._files.pop(path, None) or pq.ParquetFile(store.open(path))
-        self._files[path] = file
-        while len(self._files) > _FILES:
-            self._files.popitem(last=False)[1].close(force=True)
-        return file
+        table = self._files.pop(path, None)
+        if table is None:
+            file = store.open(path)
+            table = pq.ParquetFile(file)
+            weakref.finalize(table, file.close)
+        self._files[path] = table
+        if len(self._files) > _FILES:
+            self._files.popitem(last=False)
+        return table
 
 
 def _image_columns(schema: pa.Schema) -> list[_Column]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import threading
+import weakref
 import zlib
-from collections import Counter, OrderedDict, deque
+from bisect import bisect_left, bisect_right
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from functools import partial
 from typing import Any, BinaryIO, cast
@@ -14,14 +16,14 @@ from pe.errors import SampleError
 from pe.shards.signatures import name_of
 from pe.shards.sources.base import Entry, Raw
 from pe.shards.sources.meta import meta_from_files
-from pe.shards.sources.names import CAPTIONS, escape, not_an_input, suffix_of
+from pe.shards.sources.names import CAPTIONS, container_of, escape, not_an_input, suffix_of
 from pe.shards.sources.stores import Found, Store, check_size
 from pe.shards.tar import Member, TarError, walk
 
 MAX_SIDECAR = 1 << 20
 """Bytes of a .json or .txt member; a larger one is left alone."""
 
-_WINDOW = 64 << 20
+_WINDOW = 32 << 20
 _CHUNK = 1 << 20
 _STREAMS = 2
 
@@ -46,6 +48,8 @@ def tar_entries(store: Store, path: str, found: Found, ignored: Counter[str]) ->
     sidecars = _sidecars(members)
     times: Counter[str] = Counter()
     for member in members:
+        if member.kind == "directory":
+            continue
         if member.kind == "file":
             times[member.name] += 1
         if label := _not_an_input(member):
@@ -107,30 +111,38 @@ class _Forward:
         self._rewind()
 
     def _rewind(self) -> None:
-        self._file = gzip.GzipFile(fileobj=self._store.open(self._path))
-        self._chunks: deque[bytes] = deque()
-        self._start = self._end = 0
+        packed = self._store.open(self._path)
+        self._file = gzip.GzipFile(fileobj=packed)
+        weakref.finalize(self._file, packed.close)
+        self._starts: list[int] = []
+        self._chunks: list[bytes] = []
+        self._end = 0
 
     def read(self, offset: int, size: int) -> bytes:
         """`size` bytes from `offset` of what the file unpacks to; from its beginning again when that has passed."""
+        stop = offset + size
         with self._lock:
-            if offset < self._start:
+            if self._starts and offset < self._starts[0]:
                 self._rewind()
             try:
-                while self._end < offset + size and (chunk := self._file.read(_CHUNK)):
+                # Never more than is asked for: behind it the file may be damaged.
+                while self._end < stop and (chunk := self._file.read(min(stop - self._end, _CHUNK))):
+                    self._starts.append(self._end)
                     self._chunks.append(chunk)
                     self._end += len(chunk)
-                    while self._end - self._start > _WINDOW and self._start + len(self._chunks[0]) <= offset:
-                        self._start += len(self._chunks.popleft())
+                    if self._end - self._starts[0] > 2 * _WINDOW:
+                        self._forget(min(offset, self._end - _WINDOW))
             except (EOFError, zlib.error) as error:
                 raise SampleError("unreadable", str(error)) from None
-            parts = []
-            position = self._start
-            for chunk in self._chunks:
-                if position + len(chunk) > offset and position < offset + size:
-                    parts.append(chunk[max(offset - position, 0) : offset + size - position])
-                position += len(chunk)
-            return b"".join(parts)
+            first = max(bisect_right(self._starts, offset) - 1, 0)
+            last = bisect_left(self._starts, stop)
+            data = b"".join(self._chunks[first:last])
+            begin = offset - self._starts[first] if self._starts else 0
+            return data[begin : begin + size]
+
+    def _forget(self, before: int) -> None:
+        count = max(bisect_right(self._starts, before) - 1, 0)
+        del self._starts[:count], self._chunks[:count]
 
 
 def _sidecars(members: list[Member]) -> Spans:
@@ -154,9 +166,9 @@ def _key(name: str) -> str:
 
 
 def _not_an_input(member: Member) -> str:
-    if member.kind == "directory":
-        return "folder"
-    return not_an_input(member.name) if member.kind == "file" else member.kind
+    if member.kind != "file":
+        return member.kind
+    return not_an_input(member.name) or (suffix_of(member.name) if container_of(member.name) else "")
 
 
 def _id(holder: str, member: Member, again: int) -> str:

@@ -88,7 +88,7 @@ def write_onnx(
         _node("Mul", ["zeros", "four"], "room"),
         _node("Add", ["room", "boxes"], "batched"),
     ]
-    constants = {
+    constants: dict[str, npt.NDArray[Any]] = {
         "means_shape": np.array([0, 3, 1] if columns else [0, 1, 3], np.int64),
         "ones": np.ones((1, 1, count) if columns else (1, count, 1), np.float32),
         "zero": np.array([0], np.int64),

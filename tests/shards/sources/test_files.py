@@ -67,7 +67,9 @@ def test_the_order_of_the_file_system_does_not_matter(tmp_path: Path, monkeypatc
 
 def test_what_img2dataset_writes_beside_files(tmp_path: Path) -> None:
     write(tmp_path / "00000" / "1.jpg", jpeg())
-    write(tmp_path / "00000" / "1.json", b'{"caption": "from json", "url": "http://a", "LICENSE": "6", "robots": "noai"}')
+    write(
+        tmp_path / "00000" / "1.json", b'{"caption": "from json", "url": "http://a", "LICENSE": "6", "robots": "noai"}'
+    )
     write(tmp_path / "00000" / "1.txt", b"from text")
     write(tmp_path / "00000" / "2.jpg", jpeg())
     write(tmp_path / "00000" / "2.txt", b"only text")
@@ -109,7 +111,14 @@ def test_links_into_a_hidden_store_are_followed(tmp_path: Path) -> None:
 
 def test_names_that_are_not_utf_8(tmp_path: Path) -> None:
     raw = os.fsencode(tmp_path)
-    names = [b"caf\xe9.jpg", b"caf\xc3\xa9.jpg", b"caf\\xe9.jpg", b"new\nline.jpg", b"back\\slash.jpg", b"\xff\xfe/x.jpg"]
+    names = [
+        b"caf\xe9.jpg",
+        b"caf\xc3\xa9.jpg",
+        b"caf\\xe9.jpg",
+        b"new\nline.jpg",
+        b"back\\slash.jpg",
+        b"\xff\xfe/x.jpg",
+    ]
     for number, name in enumerate(names):
         write(Path(os.fsdecode(raw + b"/" + name)), jpeg(number))
         write(Path(os.fsdecode(raw + b"/" + name[:-4] + b".txt")), b"%d" % number)
@@ -188,7 +197,15 @@ def test_sizes_are_checked_before_reading(tmp_path: Path) -> None:
 
 
 def test_globs(tmp_path: Path) -> None:
-    for name in ("a1.jpg", "a2.png", "sub/a3.jpg", "sub/deep/a4.jpg", "sub/deep/b.jpg", "sub/a5.json", ".hidden/a6.jpg"):
+    for name in (
+        "a1.jpg",
+        "a2.png",
+        "sub/a3.jpg",
+        "sub/deep/a4.jpg",
+        "sub/deep/b.jpg",
+        "sub/a5.json",
+        ".hidden/a6.jpg",
+    ):
         write(tmp_path / name, jpeg())
 
     def ids(pattern: str) -> list[str]:
@@ -206,7 +223,7 @@ def test_globs(tmp_path: Path) -> None:
     assert ids("sub/*/b.jpg") == ["deep/b.jpg"]
     with pytest.raises(InputError, match="no images"):
         ids("*.webp")
-    with pytest.raises(InputError, match="no images, only 1 .json"):
+    with pytest.raises(InputError, match=r"no images, only 1 \.json"):
         ids("sub/*.json")
     with pytest.raises(InputError, match="no folder"):
         ids("nowhere/*.jpg")
@@ -225,7 +242,7 @@ def test_lists(tmp_path: Path) -> None:
         write(tmp_path / name, jpeg())
     write(tmp_path / "lists" / "near.txt", b"a caption")
     write(tmp_path / "lists" / "some.tar", tar([("m.jpg", jpeg())]))
-    lines = ["# photos", "", "near.jpg", "  sub/../sub/odd.bin ", str(tmp_path / "far" / "away.jpg"), "gone.jpg"]
+    lines = ["#" * 2000, "", "near.jpg", "  sub/../sub/odd.bin ", str(tmp_path / "far" / "away.jpg"), "gone.jpg"]
     lines += ["near.jpg", "./near.jpg", "some.tar", "sub", "http://example.org/x.jpg", "nul\0byte.jpg"]
     write(tmp_path / "lists" / "photos.txt", "\r\n".join(lines).encode())
     results = outcomes(tmp_path / "lists" / "photos.txt")
@@ -285,7 +302,9 @@ def test_words_that_are_no_source(tmp_path: Path, name: str, data: bytes, messag
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("word", ["nowhere", "nowhere/*.jpg", "no{0..3}.tar", "no{0..99999999}.tar", "xyz://a", "", "a\0b"])
+@pytest.mark.parametrize(
+    "word", ["nowhere", "nowhere/*.jpg", "no{0..3}.tar", "no{0..99999999}.tar", "xyz://a", "", "a\0b"]
+)
 def test_what_is_not_there_is_one_line(word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError) as caught:

@@ -61,7 +61,7 @@ def test_opt_out(record: dict[str, Any], expected: bool) -> None:
 
 
 def test_odd_values_become_json() -> None:
-    record = {
+    record: dict[Any, Any] = {
         "nan": float("nan"),
         "inf": [float("inf")],
         "bytes": b"\xff\x00",
