@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import re
-import threading
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-
-from pe.errors import InputError
 
 # Rings of x, y, x, y ..., or the bytes of COCO's compressed RLE, or nothing.
 Segmentation = tuple["array[float]", ...] | bytes | None
@@ -129,33 +126,3 @@ def _common_tail(left: tuple[str, ...], right: tuple[str, ...]) -> int:
             break
         depth += 1
     return depth
-
-
-_loaded: dict[tuple[str, int, int], AnnotationFile] = {}
-_lock = threading.Lock()
-
-
-def load_annotations(word: str) -> AnnotationFile:
-    """The annotation file at path `word`: COCO or LVIS JSON, YOLO's data.yaml, or a folder of YOLO labels.
-
-    Parsed once per process and shared. Raises InputError with the place of the first thing that is malformed.
-    """
-    # The readers build on the classes of this module.
-    from pe.annotators._coco_file import read_coco
-    from pe.annotators._yolo_files import read_yolo
-
-    path = Path(word).expanduser()
-    if not path.exists():
-        raise InputError(f"{path}: no such annotation file (COCO or LVIS JSON, YOLO data.yaml or labels folder)")
-    stat = path.stat()
-    key = (str(path.resolve()), stat.st_mtime_ns, stat.st_size)
-    with _lock:
-        if key not in _loaded:
-            try:
-                if path.is_dir() or path.suffix.lower() in (".yaml", ".yml"):
-                    _loaded[key] = read_yolo(path)
-                else:
-                    _loaded[key] = read_coco(path)
-            except OSError as error:
-                raise InputError(f"{error.filename or path}: cannot be read: {error.strerror or error}") from error
-        return _loaded[key]

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from pe.annotators.annotation_files import AnnotationFile, load_annotations
+from pe.annotators.annotation_files import AnnotationFile
+from pe.annotators.load_annotations import load_annotations
 from pe.errors import InputError
 
 

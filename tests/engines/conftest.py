@@ -11,7 +11,10 @@ import pytest
 from pe.engines.run import annotate
 from pe.engines.settings import AnnotateSettings
 from pe.engines.summary import RunSummary
+from pe.schemas.sample import Object, Sample
 from pe.schemas.settings import load_settings
+from pe.shards.output import Output
+from pe.shards.read import read_shard
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,6 +38,16 @@ class Silent:
 
 
 Annotate = Callable[..., RunSummary]
+
+
+def content(out: Path) -> dict[str, bytes]:
+    """Every file below `out` by its relative path."""
+    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+
+
+def samples(out: Path) -> list[tuple[Sample, list[Object]]]:
+    """Every sample of an output folder with its objects, in order."""
+    return [(sample, sample.objects()) for shard in Output(out).shards() for sample, _ in read_shard(shard)]
 
 
 @pytest.fixture(scope="session")

@@ -16,20 +16,9 @@ from pe.engines.run import source_name
 from pe.errors import ConfigError, InputError, SampleError, TryLater
 from pe.geometry.masks import decode
 from pe.geometry.raster import rings_to_mask
-from pe.schemas.sample import Object, Sample
-from pe.shards.output import Output
 from pe.shards.pictures import Picture
-from pe.shards.read import read_shard
 from pe.shards.sidecar import Sidecar
-from tests.engines.conftest import Annotate, Silent
-
-
-def content(out: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
-
-
-def samples(out: Path) -> list[tuple[Sample, list[Object]]]:
-    return [(sample, sample.objects()) for shard in Output(out).shards() for sample, _ in read_shard(shard)]
+from tests.engines.conftest import Annotate, Silent, content, samples
 
 
 def ledger(out: Path) -> list[dict[str, Any]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pe.annotators.annotation_files import AnnotatedImage, load_annotations
+from pe.annotators.annotation_files import AnnotatedImage
 from pe.annotators.base import AdapterSettings, Detections, Detector, Dropped, Instance, ModelInfo
 from pe.annotators.detectors._classes import Classes
 from pe.annotators.detectors._finish import clipped, distinct
+from pe.annotators.load_annotations import load_annotations
 from pe.errors import InputError, SampleError
 from pe.shards.pictures import Picture
 

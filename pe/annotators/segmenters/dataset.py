@@ -7,8 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from pe.annotators.annotation_files import Annotation, load_annotations
+from pe.annotators.annotation_files import Annotation
 from pe.annotators.base import AdapterSettings, Instance, Mask, ModelInfo, Segment, Segmenter
+from pe.annotators.load_annotations import load_annotations
 from pe.errors import InputError
 from pe.geometry.masks import segmentation_to_mask
 from pe.shards.pictures import Picture

@@ -22,8 +22,8 @@ Listing = Callable[[Counter[str]], Iterator[Found]]
 class FileSource(Source):
     """Inputs below one root: sorted by the parts of their path, inside a tar or parquet file in its own order.
 
-    An Entry's `at` holds the path below the root, so that a plan stays good when the whole source moves. It is
-    pickled by its word: another process opens it anew, and reads without listing.
+    An Entry's `at` holds the path below the root, so that a plan stays good when the whole source moves,
+    and another process that opens the same word reads without listing.
     """
 
     def __init__(self, word: str, max_bytes: int, store: Store, root: str, listing: Listing, kind: str = "") -> None:
@@ -78,11 +78,6 @@ class FileSource(Source):
             raise SampleError("unreadable", "the file is gone") from None
         except (OSError, ValueError) as error:
             raise SampleError(*unreadable(error)) from None
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        from pe.shards.sources.opening import open_source  # that module imports this one
-
-        return open_source, (self._word, self.max_bytes)
 
     def _inputs(self, found: Found) -> Iterator[Entry]:
         name = escape(found.path)

@@ -1,4 +1,7 @@
-"""An OpenAI-compatible server that misbehaves on demand: the model's name says how. Run as a process of its own."""
+"""An OpenAI-compatible server that misbehaves on demand: the model's name says how.
+
+Run as a process of its own, with a port or without; it prints its port.
+"""
 
 from __future__ import annotations
 
@@ -122,7 +125,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1]) if len(sys.argv) > 1 else 0), Handler)
     server.daemon_threads = True
     print(server.server_address[1], flush=True)
     threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()

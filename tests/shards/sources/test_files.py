@@ -329,16 +329,20 @@ def test_another_process_reads_without_listing(tmp_path: Path) -> None:
     write(tmp_path / "data" / "a.jpg", jpeg(1))
     write(tmp_path / "data" / "b.tar", tar([("x.jpg", jpeg(2)), ("x.txt", b"two")]))
     source, entries = listed(tmp_path / "data")
-    again = pickle.loads(pickle.dumps(source))
+    again = open_source(str(tmp_path / "data"))
     (tmp_path / "data" / "c.jpg").write_bytes(jpeg(3))
     assert [again.read(entry) for entry in entries] == [source.read(entry) for entry in entries]
-    assert again.max_bytes == source.max_bytes
     code = (
-        "import pickle, sys; source, entries = pickle.load(sys.stdin.buffer)\n"
+        "import pickle, sys; word, entries = pickle.load(sys.stdin.buffer)\n"
+        "from pe.shards.sources import open_source\n"
+        "source = open_source(word)\n"
         "print([source.read(entry).meta.caption for entry in entries])"
     )
     run = subprocess.run(
-        [sys.executable, "-c", code], input=pickle.dumps((source, entries)), capture_output=True, check=True
+        [sys.executable, "-c", code],
+        input=pickle.dumps((str(tmp_path / "data"), entries)),
+        capture_output=True,
+        check=True,
     )
     assert run.stdout.decode().strip() == "['', 'two']"
 

@@ -1,0 +1,36 @@
+"""Reads an annotation file, whichever kind it is, once per process."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from pe.annotators._coco_file import read_coco
+from pe.annotators._yolo_files import read_yolo
+from pe.annotators.annotation_files import AnnotationFile
+from pe.errors import InputError
+
+_loaded: dict[tuple[str, int, int], AnnotationFile] = {}
+_lock = threading.Lock()
+
+
+def load_annotations(word: str) -> AnnotationFile:
+    """The annotation file at path `word`: COCO or LVIS JSON, YOLO's data.yaml, or a folder of YOLO labels.
+
+    Parsed once per process and shared. Raises InputError with the place of the first thing that is malformed.
+    """
+    path = Path(word).expanduser()
+    if not path.exists():
+        raise InputError(f"{path}: no such annotation file (COCO or LVIS JSON, YOLO data.yaml or labels folder)")
+    stat = path.stat()
+    key = (str(path.resolve()), stat.st_mtime_ns, stat.st_size)
+    with _lock:
+        if key not in _loaded:
+            try:
+                if path.is_dir() or path.suffix.lower() in (".yaml", ".yml"):
+                    _loaded[key] = read_yolo(path)
+                else:
+                    _loaded[key] = read_coco(path)
+            except OSError as error:
+                raise InputError(f"{error.filename or path}: cannot be read: {error.strerror or error}") from error
+        return _loaded[key]
