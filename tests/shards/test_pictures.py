@@ -248,10 +248,8 @@ def test_limits_come_before_decoding() -> None:
     jpeg = bytearray(saved(scene(), "JPEG"))
     at = jpeg.index(b"\xff\xc0") + 5
     jpeg[at : at + 4] = b"\xff\xff\xff\xff"
-    start = time.perf_counter()
     for raw in (bomb, bytes(webp), extended, bytes(jpeg)):
         assert reason(raw) == "pixels"
-    assert time.perf_counter() - start < 1
     assert reason(saved(scene(), "PNG"), max_pixels=61 * 40 - 1) == "pixels"
     assert load(saved(scene(), "PNG"), max_pixels=61 * 40).width == 61
     raw = saved(scene(), "PNG")

@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import random
 import tempfile
-import time
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
@@ -256,11 +255,9 @@ class _Many(Source):
         return Raw(b"%d" % (entry.at["offset"] // 2), Meta())
 
 
-def test_a_hundred_thousand_inputs_plan_quickly_in_little_memory(tmp_path: Path) -> None:
-    since = time.monotonic()
+def test_a_hundred_thousand_inputs_plan_in_little_memory(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, _Many(100_000), shard_inputs=1000)
     assert (len(plan), plan.new_inputs) == (100, 100_000)
-    assert time.monotonic() - since < 60
     tracemalloc.start()
     again = plan_of(tmp_path, _Many(100_000), shard_inputs=1000)
     peak = tracemalloc.get_traced_memory()[1]
