@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -140,8 +140,11 @@ class Segmenter(ABC):
         """Who the masks come from."""
 
     @abstractmethod
-    def segment(self, picture: Picture, instances: Sequence[Instance]) -> list[Segment]:
-        """One Segment per instance, in order; one image embedding serves them all."""
+    def segment(self, picture: Picture, instances: Sequence[Instance]) -> Iterable[Segment]:
+        """One Segment per instance, in order; one image embedding serves them all.
+
+        They are used one by one, so that an iterator need not hold the masks of hundreds of objects at once.
+        """
 
 
 class Captioner(ABC):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 
 import cv2
@@ -39,12 +40,21 @@ def device_of_worker(device: str, worker: int) -> str:
     return f"cuda:{worker % max(1, torch.cuda.device_count())}"
 
 
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def limit_threads(threads: int) -> None:
-    """Give the process's models `threads` threads; OpenCV gets one, as pictures are spread over threads already."""
+    """Give torch `threads` threads, 0 for one a core; OpenCV gets one, as pictures are spread over threads already.
+
+    By default that does not depend on the number of workers: torch splits sums by its threads, so that another number
+    changes the last bits of a score, and two runs would not write the same bytes.
+    """
     cv2.setNumThreads(1)
     torch = sys.modules.get("torch")
     if torch is not None:
-        torch.set_num_threads(threads)
+        torch.set_num_threads(threads or cores())
 
 
 def is_out_of_memory(error: BaseException) -> bool:

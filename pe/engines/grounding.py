@@ -28,7 +28,8 @@ from pe.annotators.base import (
 )
 from pe.engines.devices import is_out_of_memory, limit_threads
 from pe.engines.filters._base import build_filters
-from pe.engines.phrases import asked_phrases
+from pe.engines.gate import Gate
+from pe.engines.phrases import asked_phrases, is_field
 from pe.engines.settings import AnnotateSettings
 from pe.engines.shapes import shape_object
 from pe.engines.stages import Stages
@@ -42,6 +43,9 @@ from pe.shards.writer import ShardWriter
 _CHUNK_BATCHES = 4
 _CHUNK_PIXELS = 64_000_000
 _AHEAD_BYTES = 64_000_000
+_AHEAD_PIXELS = 72_000_000
+_BEHIND_PIXELS = 72_000_000
+_MASK_BYTES = 256_000_000
 
 Outcome = dict[str, Any]
 
@@ -59,9 +63,13 @@ class _Work:
     picture: Picture
     phrases: list[str]
     detections: Detections = field(default_factory=Detections)
-    segments: list[Segment] | None = None
+    shapes: deque[Future[Object | Dropped]] = field(default_factory=deque)
     objects: list[Object] = field(default_factory=list)
     failure: SampleError | None = None
+
+    @property
+    def pixels(self) -> int:
+        return self.picture.width * self.picture.height
 
     def kept(self) -> list[Instance]:
         return [Instance(item.phrase, item.score, item.bbox) for item in self.objects]
@@ -112,7 +120,7 @@ class GroundingEngine:
         self.captioner: Captioner | None = None
         if settings.captioner != "none":
             self.captioner = build("captioners", settings.captioner, settings.captioner_model)
-        limit_threads(threads)
+        limit_threads(settings.threads)
         self._provenance: dict[str, Any] = {"engine": "grounding", "pe": __version__, "config": config_hash}
         for name, adapter in (
             ("detector", self.detector),
@@ -156,23 +164,37 @@ class GroundingEngine:
             decoders, shapers, captioners, writers = (
                 _pool(stack, count) for count in (self.threads, self.threads, 1, 1)
             )
-            written: deque[Future[None]] = deque()
+            gate = Gate(_AHEAD_PIXELS)
+            stack.callback(gate.open)
+            written: deque[tuple[Future[None], int]] = deque()
+            held = 0
             size = _CHUNK_BATCHES * batch_size
-            for chunk in _chunks(self._prepared(work, decoders, size, stop), size):
+            for chunk in _chunks(self._prepared(work, decoders, gate, size, stop), size):
+                pixels = [item.pixels if isinstance(item, _Work) else 0 for item in chunk]
                 results = self._annotate(chunk, batch_size, shapers, captioners)
-                written.extend(writers.submit(write, result) for result in results)
-                while len(written) > 2 * size:
-                    written.popleft().result()
+                chunk.clear()
+                written.extend(zip([writers.submit(write, result) for result in results], pixels, strict=True))
+                held += sum(pixels)
+                while len(written) > 2 * size or held > _BEHIND_PIXELS:
+                    done, freed = written.popleft()
+                    done.result()
+                    held -= freed
                 if stop():
                     raise Interrupted
-            while written:
-                written.popleft().result()
+            for done, _ in written:
+                done.result()
         return outcomes
 
     def _prepared(
-        self, work: Slice, pool: ThreadPoolExecutor, ahead: int, stop: Callable[[], bool]
+        self, work: Slice, pool: ThreadPoolExecutor, gate: Gate, ahead: int, stop: Callable[[], bool]
     ) -> Iterator[Outcome | _Work]:
         """Every input of the slice in order, read and decoded a little ahead of its use."""
+
+        def prepare(index: int, item: PlannedInput) -> Outcome | _Work:
+            prepared = self._prepare(work.key(index), item)
+            gate.enter(index, prepared.pixels if isinstance(prepared, _Work) else 0)
+            return prepared
+
         waiting: deque[tuple[Future[Outcome | _Work], int]] = deque()
         held = 0
         items = enumerate(work.inputs)
@@ -184,7 +206,7 @@ class GroundingEngine:
                     exhausted = True
                     break
                 index, item = entry
-                waiting.append((pool.submit(self._prepare, work.key(index), item), item.entry.size))
+                waiting.append((pool.submit(prepare, index, item), item.entry.size))
                 held += item.entry.size
             if not waiting:
                 return
@@ -192,7 +214,10 @@ class GroundingEngine:
             held -= size
             if stop():
                 raise Interrupted
-            yield future.result()
+            prepared = future.result()
+            gate.leave(prepared.pixels if isinstance(prepared, _Work) else 0)
+            yield prepared
+            del future, prepared
 
     def _prepare(self, key: str, item: PlannedInput) -> Outcome | _Work:
         if item.dup_of:
@@ -229,11 +254,9 @@ class GroundingEngine:
             self._detect(works, batch_size)
         good = [work for work in works if work.failure is None]
         if self.segmenter is not None and not self.segmenter.parallel:
-            with self.stages.timed("segment"):
-                for work in good:
-                    self._segment(work, batch_size)
+            self._segment_here(good, batch_size, shapers)
         shaped = [shapers.submit(self._shape, work, batch_size) for work in works]
-        captioned = captioners.submit(self._caption, works, shaped)
+        captioned = captioners.submit(self._caption, works, shaped, batch_size)
         finished = {id(work): shapers.submit(self._finish, work, index, captioned) for index, work in enumerate(works)}
         return [finished[id(item)] if isinstance(item, _Work) else item for item in chunk]
 
@@ -261,11 +284,11 @@ class GroundingEngine:
                 first = first or error
                 work.failure = _blame("detector", error)
         if first is not None and len(works) > 1 and all(work.failure for work in works):
-            raise first
+            raise _of_all("detector", first) from first
 
     def _of_one_picture(self, error: PeError) -> SampleError | None:
         """`error` when it is about one picture alone: phrases that stand in its own record can be wrong there."""
-        if isinstance(error, InputError) and str(self.settings.phrases).startswith("field:"):
+        if isinstance(error, InputError) and is_field(self.settings.phrases):
             return SampleError("phrases", str(error))
         return error if isinstance(error, SampleError) else None
 
@@ -282,13 +305,23 @@ class GroundingEngine:
                         kept.append(item)
                 detections.instances = kept
 
-    def _segment(self, work: _Work, batch_size: int) -> None:
-        assert self.segmenter is not None
-        if not work.detections.instances:
-            work.segments = []
+    def _segments(self, work: _Work, batch_size: int) -> Iterator[tuple[Instance, Segment | None]]:
+        """Each instance with its mask, one at a time; ends early with `work.failure` set when the model fails on it."""
+        instances = work.detections.instances
+        if self.segmenter is None or not instances:
+            yield from ((instance, None) for instance in instances)
             return
         try:
-            work.segments = self.segmenter.segment(work.picture, work.detections.instances)
+            segments: Iterator[Segment] = iter(())
+            with self.stages.timed("segment"):
+                segments = iter(self.segmenter.segment(work.picture, instances))
+            for instance in instances:
+                with self.stages.timed("segment"):
+                    segment = next(segments, None)
+                if segment is None:
+                    raise ValueError(f"fewer masks than the {len(instances)} boxes")
+                yield instance, segment
+                del segment
         except SampleError as error:
             work.failure = error
         except PeError:
@@ -298,24 +331,41 @@ class GroundingEngine:
                 raise OutOfMemoryError(str(error)) from error
             work.failure = _blame("segmenter", error)
 
+    def _segment_here(self, works: list[_Work], batch_size: int, shapers: ThreadPoolExecutor) -> None:
+        """Masks from a model that stays in this thread; their rings are traced in others, a bounded number behind."""
+        behind: deque[tuple[Future[Object | Dropped], int]] = deque()
+        held = 0
+        for work in works:
+            for instance, segment in self._segments(work, batch_size):
+                while behind and held > _MASK_BYTES:
+                    oldest, freed = behind.popleft()
+                    oldest.result()
+                    held -= freed
+                work.shapes.append(shapers.submit(self._shape_object, instance, segment))
+                behind.append((work.shapes[-1], work.pixels))
+                held += work.pixels
+                del segment
+
+    def _shape_object(self, instance: Instance, segment: Segment | None) -> Object | Dropped:
+        with self.stages.timed("rings"):
+            return shape_object(instance, segment, self.settings)
+
     def _shape(self, work: _Work, batch_size: int) -> None:
         """Masks (when the segmenter runs in threads), rings and run lengths: the picture's objects."""
-        if work.failure is None and self.segmenter is not None and self.segmenter.parallel:
-            with self.stages.timed("segment"):
-                self._segment(work, batch_size)
+        if work.failure is None and (self.segmenter is None or self.segmenter.parallel):
+            results = [self._shape_object(*pair) for pair in self._segments(work, batch_size)]
+        else:
+            results = [shape.result() for shape in work.shapes]
         if work.failure is not None:
             return
-        with self.stages.timed("rings"):
-            segments: Sequence[Segment | None] = work.segments or [None] * len(work.detections.instances)
-            for instance, segment in zip(work.detections.instances, segments, strict=True):
-                result = shape_object(len(work.objects), instance, segment, self.settings)
-                if isinstance(result, Object):
-                    work.objects.append(result)
-                else:
-                    work.detections.dropped.append(result)
-            work.segments = None
+        for result in results:
+            if isinstance(result, Object):
+                result.id = len(work.objects)
+                work.objects.append(result)
+            else:
+                work.detections.dropped.append(result)
 
-    def _caption(self, works: list[_Work], shaped: list[Future[None]]) -> list[Caption | SampleError]:
+    def _caption(self, works: list[_Work], shaped: list[Future[None]], batch_size: int) -> list[Caption | SampleError]:
         for future in shaped:
             future.result()
         if self.captioner is None:
@@ -324,8 +374,25 @@ class GroundingEngine:
         if not good:
             return [Caption("")] * len(works)
         with self.stages.timed("caption"):
-            made = iter(self.captioner.caption([work.picture for work in good], [work.kept() for work in good]))
+            made = iter(self._captions(good, batch_size))
         return [Caption("") if work.failure else next(made) for work in works]
+
+    def _captions(self, works: list[_Work], batch_size: int) -> list[Caption | SampleError]:
+        assert self.captioner is not None
+        try:
+            return self.captioner.caption([work.picture for work in works], [work.kept() for work in works])
+        except PeError:
+            raise
+        except Exception as error:
+            if is_out_of_memory(error) and batch_size > 1:
+                raise OutOfMemoryError(str(error)) from error
+            if len(works) == 1:
+                return [_blame("captioner", error)]
+            first = error
+        alone = [caption for work in works for caption in self._captions([work], batch_size)]
+        if all(isinstance(caption, SampleError) and caption.reason in _OURS for caption in alone):
+            raise _of_all("captioner", first) from first
+        return alone
 
     def _finish(
         self, work: _Work, index: int, captioned: Future[list[Caption | SampleError]]
@@ -402,7 +469,7 @@ def _chunks(items: Iterator[Outcome | _Work], size: int) -> Iterator[list[Outcom
         chunk.append(item)
         if isinstance(item, _Work):
             pictures += 1
-            pixels += item.picture.width * item.picture.height
+            pixels += item.pixels
         if pictures >= size or pixels >= _CHUNK_PIXELS or len(chunk) >= 16 * size:
             yield chunk
             chunk, pictures, pixels = [], 0, 0
@@ -410,6 +477,7 @@ def _chunks(items: Iterator[Outcome | _Work], size: int) -> Iterator[list[Outcom
         yield chunk
 
 
+_OURS = {"captioner", "out_of_memory"}
 _FILTERS_OF_THE_SOURCE = {"opt_out", "not_downloaded"}
 
 
@@ -421,6 +489,14 @@ def _rejected(item: PlannedInput, reason: str, detail: str) -> Outcome:
 
 def _outcome(item: PlannedInput, status: str, **more: str) -> Outcome:
     return {"id": item.id, "sha256": item.sha256, "status": status, **more}
+
+
+def _of_all(stage: str, error: Exception) -> PeError:
+    """What ends the run when a model takes no picture of a chunk, each alone: it is not the pictures then."""
+    if is_out_of_memory(error):
+        return PeError(f"the {stage} runs out of memory on every picture, one at a time: use a smaller model or device")
+    why = _blame(stage, error).detail
+    return PeError(f"the {stage} fails on every picture: {why} (a defect; PE_TRACEBACK=1 shows where)")
 
 
 def _blame(stage: str, error: Exception) -> SampleError:

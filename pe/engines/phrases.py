@@ -24,7 +24,7 @@ def asked_phrases(words: str | list[str]) -> Asked | None:
     word = words.strip()
     if not word:
         return None
-    if word.startswith("field:"):
+    if is_field(word):
         return _field(word.removeprefix("field:").strip())
     if word.startswith("@") or word.endswith(".txt"):
         path = Path(word.removeprefix("@")).expanduser()
@@ -34,6 +34,11 @@ def asked_phrases(words: str | list[str]) -> Asked | None:
             raise InputError(f"--phrases {word}: cannot be read as text: {error}") from None
         return _fixed([line.partition("#")[0] for line in lines], str(path))
     return _fixed(_split(word), "--phrases")
+
+
+def is_field(words: str | list[str]) -> bool:
+    """Whether each record says itself what is asked of its picture."""
+    return isinstance(words, str) and words.strip().startswith("field:")
 
 
 def _fixed(phrases: list[str], where: str) -> Asked:

@@ -5,22 +5,24 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
-import queue
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from multiprocessing.context import SpawnContext
+from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, Protocol
 
 from pe import registry
-from pe.engines.devices import device_of_worker, free_cached_memory, resolve_device
+from pe.engines.devices import cores, device_of_worker, free_cached_memory, resolve_device
 from pe.engines.filters._base import build_filters
 from pe.engines.grounding import GroundingEngine, Outcome, OutOfMemoryError
-from pe.engines.phrases import asked_phrases
+from pe.engines.outside import without_output
+from pe.engines.phrases import asked_phrases, is_field
 from pe.engines.settings import AnnotateSettings, config_hash
 from pe.engines.stages import Stages
 from pe.engines.summary import Preview, RunSummary
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 _TORCH_ADAPTERS = {"groundingdino", "transformers", "sam"}
 _REPORT_SECONDS = 0.5
 _ORPHAN_SECONDS = 3.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Reporter(Protocol):
@@ -74,7 +77,8 @@ class _Report:
 def preview(settings: AnnotateSettings) -> Preview:
     """What a run would do; reads names and no image, writes nothing."""
     job = _job(settings)
-    source, output = open_source(settings.source), Output(settings.out)
+    output = Output(settings.out)
+    source = without_output(open_source(settings.source), settings.source, output.root)
     entries = list(unplanned(output, source))
     plan = load_plan(output) if output.exists else None
     waiting = sum(not output.is_committed(name) for name in plan.names) if plan else 0
@@ -102,14 +106,18 @@ def annotate(settings: AnnotateSettings, report: Reporter) -> RunSummary:
     with _Signals() as signals:
         job = _job(settings)
         settings = job.settings
-        source, output = open_source(settings.source), Output(settings.out)
+        output = Output(settings.out)
+        source = without_output(open_source(settings.source), settings.source, output.root)
 
         def planned(seen: int, new: int) -> None:
             if signals.stop():
                 raise Interrupted(signals.received)
             report.planning(seen)
 
-        engine = _engine(job, output, 0) if settings.workers == 1 else None
+        engine = None
+        if settings.workers == 1:
+            with signals.at_once():
+                engine = _engine(job, output, 0)
         plan = extend_plan(
             output,
             source,
@@ -138,12 +146,16 @@ def _job(settings: AnnotateSettings) -> _Job:
     if chosen["detector"] == "none":
         raise InputError("--detector none leaves nothing to annotate; name a detector")
     build_filters(settings.filters)
-    if asked_phrases(settings.phrases) is None and registry.load("detectors", settings.detector).needs_phrases:
+    asked = asked_phrases(settings.phrases)
+    if asked is None and registry.load("detectors", settings.detector).needs_phrases:
         raise InputError(f"--detector {settings.detector} needs --phrases: 'cat, traffic light', a file or field:NAME")
     device = resolve_device(settings.device, not _TORCH_ADAPTERS.isdisjoint(chosen.values()))
     data_source = settings.data_source or f"{source_name(settings.source)}/grounding"
     settings = settings.model_copy(update={"data_source": data_source})
-    threads = settings.threads or max(1, _cores() // settings.workers)
+    if asked is not None and not is_field(settings.phrases):
+        # What a file says now holds for the whole run and for the hash, wherever the file lies.
+        settings = settings.model_copy(update={"phrases": asked({})})
+    threads = settings.threads or max(1, cores() // settings.workers)
     return _Job(settings, config_hash(settings.labels_config(device)), device, threads)
 
 
@@ -158,20 +170,25 @@ def source_name(word: str) -> str:
     return "images"
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _words(settings: AnnotateSettings, stage: str) -> str:
     model = getattr(settings, f"{stage}_model")
     return f"{getattr(settings, stage)}{f' ({model})' if model else ''}"
 
 
-class _Signals:
-    """SIGINT and SIGTERM ask for an orderly stop; the second one ends the process at once."""
+class _HaltError(BaseException):
+    """Raised out of a signal handler; no library's `except Exception` takes it for a failure of its own."""
 
-    def __init__(self) -> None:
+
+class _Signals:
+    """SIGINT and SIGTERM ask for an orderly stop; the second one ends the process at once.
+
+    A worker (`patient`) is told by SIGTERM alone and often twice: by its parent, and by whoever stops them all.
+    """
+
+    def __init__(self, *, patient: bool = False) -> None:
         self.received = 0
+        self._patient = patient
+        self._at_once = False
         self._event = threading.Event()
         self._before: dict[int, Any] = {}
 
@@ -180,18 +197,37 @@ class _Signals:
 
     def _handle(self, signum: int, frame: object) -> None:
         if self._event.is_set():
-            os._exit(128 + signum)
+            if not self._patient:
+                os._exit(128 + signum)
+            return
         self.received = signum
         self._event.set()
+        if self._at_once:
+            raise _HaltError
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Within, the first signal raises Interrupted wherever the main thread is: loading a model takes long."""
+        try:
+            self._at_once = True
+            if self.stop():
+                raise _HaltError
+            yield
+        except _HaltError:
+            raise Interrupted(self.received) from None
+        finally:
+            self._at_once = False
 
     def __enter__(self) -> _Signals:
         if threading.current_thread() is threading.main_thread():
-            for signum in (signal.SIGINT, signal.SIGTERM):
-                self._before[signum] = signal.signal(signum, self._handle)
+            for signum in _SIGNALS:
+                ignored = self._patient and signum == signal.SIGINT
+                self._before[signum] = signal.signal(signum, signal.SIG_IGN if ignored else self._handle)
         return self
 
     def __exit__(self, *_: object) -> None:
-        for signum, handler in self._before.items():
+        # A worker's last act is to leave here: its handlers stay, or a late Ctrl-C would print a traceback.
+        for signum, handler in self._before.items() if not self._patient else ():
             signal.signal(signum, handler)
 
 
@@ -339,30 +375,32 @@ class _Throttle:
 def _run_processes(
     job: _Job, waiting: list[str], count: int, signals: _Signals, take: Callable[[_Report], None]
 ) -> None:
-    context = multiprocessing.get_context("spawn")
-    reports: multiprocessing.Queue[_Report] = context.Queue()
-    stop = context.Event()
-    with _children(context, job, waiting, count, stop, reports) as children:
-        ended: set[int] = set()
+    with _children(job, waiting, count) as (children, lines):
         first_error: BaseException | None = None
-        while len(ended) < count:
-            if signals.stop():
-                stop.set()
-            try:
-                message = reports.get(timeout=0.1)
-            except queue.Empty:
-                for worker, child in enumerate(children):
-                    if worker not in ended and child.exitcode not in (None, 0):
-                        ended.add(worker)
-                        first_error = first_error or PeError(_died(worker, child.exitcode))
-                continue
-            take(message)
-            if message.ended:
-                ended.add(message.worker)
+        stopping = False
+        while lines:
+            if signals.stop() and not stopping:
+                stopping = True
+                _terminate(children)
+            for line in wait(list(lines), timeout=0.1):
+                assert isinstance(line, Connection)
+                worker = lines[line]
+                try:
+                    message: _Report = line.recv()
+                except (EOFError, OSError):
+                    # Dead. The others go on: the slice that it had begun is free for them.
+                    del lines[line]
+                    children[worker].join()
+                    first_error = first_error or PeError(_died(worker, children[worker].exitcode))
+                    continue
+                take(message)
+                if message.ended:
+                    del lines[line]
                 if message.error is not None:
                     first_error = first_error or message.error
-                    if not isinstance(message.error, Interrupted):
-                        stop.set()
+                    if not stopping and not isinstance(message.error, Interrupted):
+                        stopping = True
+                        _terminate(children)
         if signals.stop():
             raise Interrupted(signals.received)
         if first_error is not None:
@@ -375,39 +413,67 @@ def _died(worker: int, exitcode: int | None) -> str:
 
 
 @contextmanager
-def _children(
-    context: SpawnContext, job: _Job, waiting: list[str], count: int, stop: Any, reports: Any
-) -> Iterator[list[Any]]:
-    children = [
-        context.Process(target=_child, args=(job, waiting, worker, stop, reports), daemon=True)
-        for worker in range(count)
-    ]
+def _children(job: _Job, waiting: list[str], count: int) -> Iterator[tuple[list[BaseProcess], dict[Connection, int]]]:
+    """The processes, and where each one's reports come in.
+
+    Every worker has a pipe of its own and is stopped by a signal: a queue or an event that they all share has locks,
+    and one that is killed while it holds such a lock would stop the others for good.
+    """
+    context = multiprocessing.get_context("spawn")
+    resource_tracker.ensure_running()
+    children: list[BaseProcess] = []
+    every: list[Connection] = []
     try:
-        for child in children:
-            child.start()
-        yield children
+        for worker in range(count):
+            ours, theirs = context.Pipe(duplex=False)
+            every.append(ours)
+            started = context.Process(target=_child, args=(job, waiting, worker, theirs), daemon=True)
+            with theirs, _held_back():
+                started.start()
+            children.append(started)
+        yield children, {line: worker for worker, line in enumerate(every)}
+    except BaseException:
+        _terminate(children)
+        raise
     finally:
-        stop.set()
+        for line in every:
+            line.close()
         for child in children:
-            if child.pid is not None:
-                child.join()
+            child.join()
 
 
-def _child(job: _Job, waiting: list[str], worker: int, stop: Any, reports: Any) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Signals wait; a process that is started meanwhile inherits that, so that none meets it without its handlers."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _terminate(children: list[BaseProcess]) -> None:
+    for child in children:
+        child.terminate()
+
+
+def _child(job: _Job, waiting: list[str], worker: int, reports: Connection) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     error: BaseException | None = None
-    try:
-        engine = _engine(job, Output(job.settings.out), worker)
-        _take_slices(engine, job, waiting, worker, stop.is_set, reports.put)
-    except PeError as raised:
-        error = raised
-    except Exception as raised:
-        if os.environ.get("PE_TRACEBACK"):
-            log.exception("worker %d", worker)
-        error = PeError(f"unexpected {type(raised).__name__}: {raised} (a defect; PE_TRACEBACK=1 shows where)")
-    reports.put(_Report(worker, error=error, ended=True))
+    with _Signals(patient=True) as signals:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        try:
+            with signals.at_once():
+                engine = _engine(job, Output(job.settings.out), worker)
+            _take_slices(engine, job, waiting, worker, signals.stop, reports.send)
+        except PeError as raised:
+            error = raised
+        except Exception as raised:
+            if os.environ.get("PE_TRACEBACK"):
+                log.exception("worker %d", worker)
+            error = PeError(f"unexpected {type(raised).__name__}: {raised} (a defect; PE_TRACEBACK=1 shows where)")
+        with suppress(OSError):
+            reports.send(_Report(worker, error=error, ended=True))
 
 
 def _die_with_parent() -> None:

@@ -10,19 +10,17 @@ from pe.geometry.rings import mask_to_rings
 from pe.schemas.sample import Object, to_grid
 
 
-def shape_object(
-    number: int, instance: Instance, segment: Segment | None, settings: AnnotateSettings
-) -> Object | Dropped:
+def shape_object(instance: Instance, segment: Segment | None, settings: AnnotateSettings) -> Object | Dropped:
     """The record's object for `instance`; Dropped when its mask is absent or empty, or its box has no area.
 
-    Without a segment the object is its box alone.
+    Without a segment the object is its box alone. Its id, 0 here, is its place among the picture's objects.
     """
     x0, y0, x1, y1 = (to_grid(value) for value in instance.box)
     box = (x0, y0, x1, y1)
     if x0 >= x1 or y0 >= y1:
         return Dropped(instance.phrase, box, "degenerate", instance.score)
     if segment is None:
-        return Object(id=number, phrase=instance.phrase, score=instance.score, bbox=box)
+        return Object(id=0, phrase=instance.phrase, score=instance.score, bbox=box)
     if segment.mask is None:
         return Dropped(instance.phrase, box, segment.reason or "no_mask", instance.score)
     window = mask_window(segment.mask)
@@ -34,7 +32,7 @@ def shape_object(
     offset = (window[1].start, window[0].start)
     point = interior_point(crop)
     return Object(
-        id=number,
+        id=0,
         phrase=instance.phrase,
         score=instance.score,
         bbox=box,

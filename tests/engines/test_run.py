@@ -11,9 +11,19 @@ import pytest
 from PIL import Image
 
 from pe import registry
-from pe.annotators.base import AdapterSettings, Caption, Captioner, Detections, Detector, Instance, ModelInfo
+from pe.annotators.base import (
+    AdapterSettings,
+    Caption,
+    Captioner,
+    Detections,
+    Detector,
+    Instance,
+    ModelInfo,
+    Segment,
+    Segmenter,
+)
 from pe.engines.run import source_name
-from pe.errors import ConfigError, InputError, SampleError, TryLater
+from pe.errors import ConfigError, InputError, PeError, SampleError, TryLater
 from pe.geometry.masks import decode
 from pe.geometry.raster import rings_to_mask
 from pe.shards.pictures import Picture
@@ -190,7 +200,7 @@ def test_out_of_memory_starts_the_slice_again_with_half_the_batch(
 
 def test_no_batch_fits(drawn: Path, tmp_path: Path, run: Annotate, fake: type[Fake]) -> None:
     fake.most = 0
-    with pytest.raises(MemoryError):
+    with pytest.raises(PeError, match="out of memory on every picture, one at a time"):
         run(drawn, tmp_path / "out", detector="fake", segmenter="none", annotations="")
 
 
@@ -204,7 +214,7 @@ def test_a_picture_that_the_model_cannot_take_is_quarantined_and_a_broken_model_
     line = json.loads((tmp_path / "out/quarantine/0000-00000.jsonl").read_text())
     assert (line["id"], line["detail"]) == ("0007.jpg", "ValueError: a defect in the model")
     fake.poison = [path.name for path in drawn.glob("*.jpg")]
-    with pytest.raises(ValueError, match="a defect"):
+    with pytest.raises(PeError, match="every picture: ValueError: a defect in the model"):
         run(drawn, tmp_path / "broken", **settings)
     assert not list((tmp_path / "broken/shards").iterdir())
 
@@ -296,3 +306,82 @@ def test_settings_reach_the_adapter(
     monkeypatch.setattr(registry, "load", lambda kind, name: Spy if name == "spy" else real(kind, name))
     run(drawn, tmp_path / "out", detector="spy", segmenter="none", annotations="", box_threshold=0.1, device="cpu")
     assert (seen[0].box_threshold, seen[0].device, seen[0].batch_size) == (0.1, "cpu", 4)
+
+
+class Weary(Captioner):
+    """Runs out of memory on more than `most` pictures at once; cannot take the pictures of `poison`."""
+
+    most = 100
+    poison: Sequence[str] = ()
+
+    @property
+    def info(self) -> ModelInfo:
+        return ModelInfo("weary")
+
+    def caption(
+        self, pictures: Sequence[Picture], instances: Sequence[Sequence[Instance]]
+    ) -> list[Caption | SampleError]:
+        if min(len(pictures), self.settings.batch_size) > self.most:
+            raise MemoryError("out of memory")
+        if any(picture.source in self.poison for picture in pictures):
+            raise ValueError("a defect in the model")
+        return [Caption("fine") for _ in pictures]
+
+
+def test_a_captioner_that_runs_out_of_memory_or_cannot_take_a_picture(
+    drawn: Path, tmp_path: Path, run: Annotate, monkeypatch: pytest.MonkeyPatch, reporter: Silent
+) -> None:
+    class Own(Weary):
+        most = 1
+        poison = ("0007.jpg",)
+
+    real = registry.load
+    monkeypatch.setattr(registry, "load", lambda kind, name: Own if name == "weary" else real(kind, name))
+    summary = run(drawn, tmp_path / "out", captioner="weary")
+    assert (summary.run.written, summary.run.quarantined) == (19, {"captioner": 1})
+    assert {sidecar.batch_size for sidecar in map(Sidecar.load, (tmp_path / "out/shards").glob("*.json"))} == {1}
+    assert reporter.done == 20
+    Own.poison = tuple(path.name for path in drawn.glob("*.jpg"))
+    with pytest.raises(PeError, match="the captioner fails on every picture: ValueError"):
+        run(drawn, tmp_path / "broken", captioner="weary")
+    Own.most = 0
+    with pytest.raises(PeError, match="the captioner runs out of memory on every picture"):
+        run(drawn, tmp_path / "none", captioner="weary")
+
+
+def test_fewer_masks_than_boxes_is_a_failure_of_the_model_on_that_picture(
+    drawn: Path, tmp_path: Path, run: Annotate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Short(Segmenter):
+        @property
+        def info(self) -> ModelInfo:
+            return ModelInfo("short")
+
+        def segment(self, picture: Picture, instances: Sequence[Instance]) -> list[Segment]:
+            masks = [Segment(np.ones((picture.height, picture.width), bool)) for _ in instances]
+            return masks[1:] if picture.source == "0003.jpg" else masks
+
+    real = registry.load
+    monkeypatch.setattr(registry, "load", lambda kind, name: Short if name == "short" else real(kind, name))
+    summary = run(drawn, tmp_path / "out", segmenter="short")
+    assert (summary.run.written, summary.run.quarantined) == (19, {"segmenter": 1})
+    for _, objects in samples(tmp_path / "out"):
+        assert [item.id for item in objects] == list(range(len(objects)))
+
+
+def test_bytes_that_change_between_plan_and_run(
+    drawn: Path, tmp_path: Path, run: Annotate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = tmp_path / "pictures", tmp_path / "out"
+    shutil.copytree(drawn, source)
+    Shy.down = True
+    real = registry.load
+    monkeypatch.setattr(registry, "load", lambda kind, name: Shy if name == "shy" else real(kind, name))
+    with pytest.raises(TryLater):
+        run(source, out, captioner="shy")
+    Shy.down = False
+    Image.new("RGB", (320, 240), "red").save(source / "0015.jpg")
+    (source / "0016.jpg").unlink()
+    summary = run(source, out, captioner="shy")
+    assert (summary.total.written, summary.total.quarantined) == (18, {"caption": 1, "changed": 1, "unreadable": 1})
+    assert summary.total.inputs == 21

@@ -55,6 +55,7 @@ class TransformersDetector(Detector):
         return self._info
 
     def detect(self, pictures: Sequence[Picture], phrases: Sequence[Sequence[str]]) -> list[Detections]:
+        self._inner.settings = self.settings  # the engine halves the batch when memory runs out
         return self._inner.detect(pictures, phrases)
 
     def refuse(self, picture: Picture) -> tuple[str, str] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -36,25 +36,23 @@ class DatasetSegmenter(Segmenter):
     def info(self) -> ModelInfo:
         return ModelInfo("dataset", self._file.path.name, sha256=self._file.sha256, license=self._file.license)
 
-    def segment(self, picture: Picture, instances: Sequence[Instance]) -> list[Segment]:
+    def segment(self, picture: Picture, instances: Sequence[Instance]) -> Iterator[Segment]:
         if any(not instance.ref for instance in instances):
             raise InputError("segmenter dataset needs detector dataset: these boxes come from no annotation")
         found = self._file.find(picture.source)
         annotations = {item.id: item for item in found[0].annotations} if len(found) == 1 else {}
         fractions = bool(found) and found[0].fractions
-        segments = []
         for instance in instances:
             annotation = annotations.get(instance.ref)
             if annotation is None or not annotation.segmentation:
-                segments.append(Segment(None, reason="no_mask"))
+                yield Segment(None, reason="no_mask")
                 continue
             try:
                 mask = _mask(annotation, picture.width, picture.height, fractions)
             except ValueError:
-                segments.append(Segment(None, reason="bad_mask"))
+                yield Segment(None, reason="bad_mask")
                 continue
-            segments.append(Segment(mask) if mask.any() else Segment(None, reason="empty_mask"))
-        return segments
+            yield Segment(mask) if mask.any() else Segment(None, reason="empty_mask")
 
 
 def _mask(annotation: Annotation, width: int, height: int, fractions: bool) -> Mask:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -38,9 +38,9 @@ class GrabCut(Segmenter):
         """OpenCV's version stands for the revision."""
         return ModelInfo("grabcut", model="opencv-grabcut", revision=cv2.__version__, license="Apache-2.0")
 
-    def segment(self, picture: Picture, instances: Sequence[Instance]) -> list[Segment]:
+    def segment(self, picture: Picture, instances: Sequence[Instance]) -> Iterator[Segment]:
         """One mask per instance, inside the pixels its box touches; "empty_mask" for a box outside the picture."""
-        return [_segment(picture.array, instance.box) for instance in instances]
+        return (_segment(picture.array, instance.box) for instance in instances)
 
 
 def _segment(pixels: npt.NDArray[np.uint8], box: Box) -> Segment:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pe.annotators.base import AdapterSettings, Instance, ModelInfo, Segment, Segmenter
 from pe.annotators.checkpoints import resolve
@@ -37,7 +37,7 @@ class SegmentAnything(Segmenter):
         """The checkpoint the masks come from."""
         return self._info
 
-    def segment(self, picture: Picture, instances: Sequence[Instance]) -> list[Segment]:
+    def segment(self, picture: Picture, instances: Sequence[Instance]) -> Iterator[Segment]:
         """One Segment per instance with predicted IoU and stability; "empty_mask", "small_mask" (under 4 pixels) or
         "thin_picture" (its short side vanishes at the model's input size) where there is no mask.
         """
@@ -46,21 +46,23 @@ class SegmentAnything(Segmenter):
         predictor, size = self._predictor, (picture.height, picture.width)
         shape = predictor.transform.get_preprocess_shape(*size, predictor.transform.target_length)
         if not instances:
-            return []
+            return
         if not all(shape):
-            return too_thin(instances)
+            yield from too_thin(instances)
+            return
         device = torch.device(self.settings.device)
         dtype = getattr(torch, self.settings.dtype)
-        segments: list[Segment] = []
         with torch.inference_mode():
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
                 predictor.set_image(picture.array)
             predictor.features = predictor.features.float()
-            for boxes in box_chunks(picture, instances):
+        for boxes in box_chunks(picture, instances):
+            with torch.inference_mode():
                 prompts = predictor.transform.apply_boxes_torch(torch.tensor(boxes, device=device), size)
                 logits, ious, _ = predictor.predict_torch(
                     None, None, boxes=prompts, multimask_output=False, return_logits=True
                 )
-                segments += to_segments(logits[:, 0], ious[:, 0], self.settings.mask_threshold)
+                segments = to_segments(logits[:, 0], ious[:, 0], self.settings.mask_threshold)
+            del logits
+            yield from segments
         predictor.reset_image()
-        return segments

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pe.annotators._pretrained import load_model, reading
@@ -38,34 +38,36 @@ class Transformers(Segmenter):
         """The checkpoint the masks come from."""
         return self._info
 
-    def segment(self, picture: Picture, instances: Sequence[Instance]) -> list[Segment]:
+    def segment(self, picture: Picture, instances: Sequence[Instance]) -> Iterator[Segment]:
         """One Segment per instance with predicted IoU and stability; "empty_mask", "small_mask" (under 4 pixels) or
         "thin_picture" (its short side vanishes at the model's input size) where there is no mask.
         """
         import torch
 
         if not instances:
-            return []
+            return
         longest = self._processor.size.longest_edge
         if longest and min(picture.width, picture.height) * longest < 0.5 * max(picture.width, picture.height):
-            return too_thin(instances)
+            yield from too_thin(instances)
+            return
         inputs = self._processor(images=picture.image.convert("RGB"), return_tensors="pt")
         pixels = inputs["pixel_values"]
         size = [(picture.height, picture.width)]
         shrunk = [tuple(row) for row in inputs.get("reshaped_input_sizes", [])]  # SAM pads, SAM 2 stretches
         height, width = shrunk[0] if shrunk else pixels.shape[-2:]
         scale = torch.tensor([width / picture.width, height / picture.height] * 2)
-        segments: list[Segment] = []
         with torch.inference_mode():
             embeddings = self._model.get_image_embeddings(pixels.to(self._model.device, self._model.dtype))
-            for boxes in box_chunks(picture, instances):
+        for boxes in box_chunks(picture, instances):
+            with torch.inference_mode():
                 prompts = (torch.tensor(boxes) * scale)[None].to(self._model.device)
                 answer = self._model(image_embeddings=embeddings, input_boxes=prompts, multimask_output=False)
                 (logits,) = self._processor.post_process_masks(
                     [answer.pred_masks[0].float()], size, *([shrunk] if shrunk else []), binarize=False
                 )
-                segments += to_segments(logits[:, 0], answer.iou_scores[0, :, 0].float(), self.settings.mask_threshold)
-        return segments
+                segments = to_segments(logits[:, 0], answer.iou_scores[0, :, 0].float(), self.settings.mask_threshold)
+            del logits
+            yield from segments
 
 
 def _load(checkpoint: Checkpoint, settings: AdapterSettings) -> tuple[Any, Any]:

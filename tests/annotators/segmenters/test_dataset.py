@@ -76,7 +76,7 @@ def test_every_kind_of_segmentation_and_what_is_missing(tmp_path: Path) -> None:
     }
     path = tmp_path / "file.json"
     path.write_text(json.dumps(content))
-    segments = segmenter(path).segment(picture(8, 6), instances(*"12345678", "9"))
+    segments = list(segmenter(path).segment(picture(8, 6), instances(*"12345678", "9")))
     assert np.array_equal(segments[0].mask, mask)
     assert np.array_equal(segments[1].mask, mask)
     reasons = [segment.reason for segment in segments]
@@ -97,6 +97,6 @@ def test_yolo_polygons_are_scaled_to_the_picture(tmp_path: Path) -> None:
 def test_boxes_of_another_detector_are_one_line(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("0 0.5 0.5 0.5 0.5\n")
     with pytest.raises(InputError, match="needs detector dataset"):
-        segmenter(tmp_path).segment(picture(8, 6), instances(""))
+        list(segmenter(tmp_path).segment(picture(8, 6), instances("")))
     with pytest.raises(InputError, match="--annotations"):
         DatasetSegmenter(AdapterSettings())

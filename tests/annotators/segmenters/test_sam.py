@@ -69,8 +69,8 @@ def test_same_weights_agree_with_sam_model(tiny_sam: Path) -> None:
 @pytest.mark.parametrize("size", [(64, 64), (64, 48), (131, 200), (300, 33), (700, 500)])
 def test_both_adapters_draw_the_same_masks(tiny_sam: Path, size: tuple[int, int]) -> None:
     settings = AdapterSettings(model=str(tiny_sam))
-    ours = SegmentAnything(settings).segment(picture(*size), instances(*size))
-    theirs = Transformers(settings).segment(picture(*size), instances(*size))
+    ours = list(SegmentAnything(settings).segment(picture(*size), instances(*size)))
+    theirs = list(Transformers(settings).segment(picture(*size), instances(*size)))
     kept = 0
     for one, other in zip(ours, theirs, strict=True):
         assert one.reason == other.reason
@@ -96,11 +96,11 @@ def test_chunks_do_not_change_the_masks(tiny_sam: Path, monkeypatch: pytest.Monk
     low, high = rng.uniform(0, 0.6, (500, 2)), rng.uniform(0.1, 0.4, (500, 2))
     boxes = [tuple(row) for row in np.hstack([low, low + high])]
     segmenter = SegmentAnything(AdapterSettings(model=str(tiny_sam)))
-    once = segmenter.segment(picture(80, 60), instances(80, 60, boxes[:20]))
-    many = segmenter.segment(picture(80, 60), instances(80, 60, boxes))
+    once = list(segmenter.segment(picture(80, 60), instances(80, 60, boxes[:20])))
+    many = list(segmenter.segment(picture(80, 60), instances(80, 60, boxes)))
     assert len(many) == 500
     monkeypatch.setattr(_masks, "MAX_BOXES", 3)
-    few = segmenter.segment(picture(80, 60), instances(80, 60, boxes[:20]))
+    few = list(segmenter.segment(picture(80, 60), instances(80, 60, boxes[:20])))
     for one, other, another in zip(once, few, many, strict=False):
         assert one.mask is not None
         assert other.mask is not None
@@ -114,13 +114,13 @@ def test_reasons_and_thin_pictures(tiny_sam: Path) -> None:
     assert [part.reason for part in nothing.segment(picture(64, 64), instances(64, 64))] == ["empty_mask"] * 4
     for adapter in (SegmentAnything, Transformers):
         segmenter = adapter(AdapterSettings(model=str(tiny_sam)))
-        assert segmenter.segment(picture(64, 64), []) == []
+        assert list(segmenter.segment(picture(64, 64), [])) == []
         assert [part.reason for part in segmenter.segment(picture(200, 1), instances(200, 1))] == ["thin_picture"] * 4
-        assert len(segmenter.segment(picture(120, 1), instances(120, 1))) == 4
+        assert len(list(segmenter.segment(picture(120, 1), instances(120, 1)))) == 4
 
 
 def test_bfloat16_encodes_and_decodes_close(tiny_sam: Path) -> None:
-    full = SegmentAnything(AdapterSettings(model=str(tiny_sam))).segment(picture(64, 48), instances(64, 48))
+    full = list(SegmentAnything(AdapterSettings(model=str(tiny_sam))).segment(picture(64, 48), instances(64, 48)))
     half = SegmentAnything(AdapterSettings(model=str(tiny_sam), dtype="bfloat16"))
     for one, other in zip(full, half.segment(picture(64, 48), instances(64, 48)), strict=True):
         assert one.mask is not None

@@ -37,7 +37,7 @@ def test_sam2_masks_are_those_of_its_own_processor(tiny_sam2: Path) -> None:
     with torch.no_grad():
         answer = model(**inputs, multimask_output=False)
     (expected,) = processor.post_process_masks(answer.pred_masks, inputs["original_sizes"])
-    segments = Transformers(AdapterSettings(model=str(tiny_sam2))).segment(picture(), INSTANCES)
+    segments = list(Transformers(AdapterSettings(model=str(tiny_sam2))).segment(picture(), INSTANCES))
     for index, part in enumerate(segments):
         assert part.mask is not None
         np.testing.assert_array_equal(part.mask, expected[index, 0].numpy())
@@ -57,8 +57,8 @@ def test_video_checkpoints_give_their_image_model(tiny_sam2: Path, tmp_path: Pat
     state = load_file(folder / "model.safetensors")
     state["memory_encoder.projection.weight"] = torch.zeros(3, 3)
     save_file(state, folder / "model.safetensors", {"format": "pt"})
-    expected = Transformers(AdapterSettings(model=str(tiny_sam2))).segment(picture(), INSTANCES)
-    segments = Transformers(AdapterSettings(model=str(folder))).segment(picture(), INSTANCES)
+    expected = list(Transformers(AdapterSettings(model=str(tiny_sam2))).segment(picture(), INSTANCES))
+    segments = list(Transformers(AdapterSettings(model=str(folder))).segment(picture(), INSTANCES))
     for one, other in zip(segments, expected, strict=True):
         assert one.mask is not None
         np.testing.assert_array_equal(one.mask, other.mask)
@@ -66,7 +66,7 @@ def test_video_checkpoints_give_their_image_model(tiny_sam2: Path, tmp_path: Pat
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_lower_precision_runs_close(tiny_sam2: Path, dtype: str) -> None:
-    full = Transformers(AdapterSettings(model=str(tiny_sam2))).segment(picture(), INSTANCES)
+    full = list(Transformers(AdapterSettings(model=str(tiny_sam2))).segment(picture(), INSTANCES))
     half = Transformers(AdapterSettings(model=str(tiny_sam2), dtype=dtype))
     assert half._model.dtype == getattr(torch, dtype)
     for one, other in zip(full, half.segment(picture(), INSTANCES), strict=True):
@@ -85,7 +85,7 @@ def test_one_embedding_for_all_boxes(tiny_sam: Path, monkeypatch: pytest.MonkeyP
         return original(pixels)
 
     monkeypatch.setattr(segmenter._model, "get_image_embeddings", counted)
-    assert len(segmenter.segment(picture(), INSTANCES * 50)) == 150
+    assert len(list(segmenter.segment(picture(), INSTANCES * 50))) == 150
     assert calls == [1]
 
 
@@ -95,7 +95,7 @@ def test_gray_and_palette_pictures(tiny_sam: Path, tiny_sam2: Path) -> None:
         for mode in ("L", "P", "RGBA", "1"):
             image = picture(30, 3).image.convert(mode)
             found = Picture(image, b"", "PNG", 30, 3, "", "", "")
-            assert len(segmenter.segment(found, [Instance("thing", 1.0, (1, 1, 20, 3))])) == 1
+            assert len(list(segmenter.segment(found, [Instance("thing", 1.0, (1, 1, 20, 3))]))) == 1
 
 
 def test_problems_are_one_line(tiny_sam: Path, tmp_path: Path) -> None:
