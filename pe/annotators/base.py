@@ -101,9 +101,13 @@ class AdapterSettings(BaseModel):
 
 
 class Detector(ABC):
-    """Finds instances of phrases. Build once per process; `detect` may be called from one thread only."""
+    """Finds instances of phrases. Build once per process; `detect` may be called from one thread only.
+
+    `needs_pixels` says that it looks at pictures at all: a run in which nobody does checks them and decodes no colours.
+    """
 
     needs_phrases: ClassVar[bool] = True
+    needs_pixels: ClassVar[bool] = True
 
     def __init__(self, settings: AdapterSettings) -> None:
         self.settings = settings
@@ -127,9 +131,10 @@ class Detector(ABC):
 
 
 class Segmenter(ABC):
-    """Masks for boxes. `parallel` says that `segment` may run in several threads at once."""
+    """Masks for boxes. `parallel` says that `segment` may run in several threads at once; see Detector.needs_pixels."""
 
     parallel: ClassVar[bool] = False
+    needs_pixels: ClassVar[bool] = True
 
     def __init__(self, settings: AdapterSettings) -> None:
         self.settings = settings
@@ -148,7 +153,9 @@ class Segmenter(ABC):
 
 
 class Captioner(ABC):
-    """A caption for each picture, and for each instance when `settings.region_captions`."""
+    """A caption for each picture, and for each instance when `settings.region_captions`; see Detector.needs_pixels."""
+
+    needs_pixels: ClassVar[bool] = True
 
     def __init__(self, settings: AdapterSettings) -> None:
         self.settings = settings

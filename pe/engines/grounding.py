@@ -120,6 +120,8 @@ class GroundingEngine:
         self.captioner: Captioner | None = None
         if settings.captioner != "none":
             self.captioner = build("captioners", settings.captioner, settings.captioner_model)
+        looking = (self.detector, self.segmenter, self.captioner)
+        self._colours = any(adapter.needs_pixels for adapter in looking if adapter is not None)
         limit_threads(settings.threads)
         self._provenance: dict[str, Any] = {"engine": "grounding", "pe": __version__, "config": config_hash}
         for name, adapter in (
@@ -235,6 +237,7 @@ class GroundingEngine:
                     source_sha256=item.sha256,
                     max_bytes=self.settings.max_bytes,
                     max_pixels=self.settings.max_pixels,
+                    colours=self._colours,
                 )
             for name, judge in self.filters.items():
                 if why := judge.picture(picture):

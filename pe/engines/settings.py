@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from pe.schemas.sample import dumps
 
-_NOT_LABELS = {"source", "out", "workers", "threads", "shard_inputs", "shard_mb", "annotations"}
+_NOT_LABELS = {"source", "out", "workers", "shard_inputs", "shard_mb", "annotations"}
 
 
 class AnnotateSettings(BaseModel):

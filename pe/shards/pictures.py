@@ -55,11 +55,12 @@ _PILLOW = re.compile(r"PIL\.")
 class Picture:
     """A decoded image as it is stored: upright, whole, with the bytes that go into the shard.
 
-    `pixels` is what the decoder gave: a PIL image, or an array (H, W, 3) or (H, W, 1) uint8. Width and height are in
-    stored pixels, `format` and `sha256` are those of `data`.
+    `pixels` is what the decoder gave: a PIL image, or an array (H, W, 3) or (H, W, 1) uint8; None for a JPEG that was
+    only checked, which is decoded when it is looked at. Width and height are in stored pixels, `format` and `sha256`
+    are those of `data`.
     """
 
-    pixels: Image.Image | Pixels
+    pixels: Image.Image | Pixels | None
     data: bytes
     format: Codec
     width: int
@@ -71,14 +72,20 @@ class Picture:
     meta: Meta = field(default_factory=Meta)
 
     @cached_property
+    def _decoded(self) -> Image.Image | Pixels:
+        if self.pixels is not None:
+            return self.pixels
+        return _eight_bit(_decode(_open(self.data, self.format, self.width * self.height), self.data, self.format))
+
+    @cached_property
     def image(self) -> Image.Image:
         """The stored bytes decoded, in their own mode; 16-bit grey is scaled to 8 bits."""
-        return _as_image(self.pixels)
+        return _as_image(self._decoded)
 
     @cached_property
     def array(self) -> Pixels:
         """RGB, (H, W, 3) uint8, read-only: what PIL's convert("RGB") gives for `image`."""
-        pixels = self.pixels
+        pixels = self._decoded
         if isinstance(pixels, Image.Image):
             pixels = np.asarray(pixels if pixels.mode == "RGB" else pixels.convert("RGB"))
         elif pixels.shape[2] == 1:
@@ -95,12 +102,14 @@ def load_picture(
     source_sha256: str,
     max_bytes: int = 50_000_000,
     max_pixels: int = 100_000_000,
+    colours: bool = True,
 ) -> Picture:
     """Check and decode the bytes of one input; thread-safe.
 
     The bytes are kept as they are unless EXIF, XMP or a PNG chunk says that the picture lies turned or mirrored: then
     it is stored upright and without that tag, as JPEG quality 95 4:4:4, or as PNG if the source was lossless, with its
-    ICC profile. `source_sha256` may be empty: then it is computed.
+    ICC profile. `source_sha256` may be empty: then it is computed. With `colours=False` a JPEG is read to its end, so
+    that it is known to be whole, and left undecoded until somebody looks at it.
 
     Raises SampleError with one of REASONS.
     """
@@ -111,20 +120,22 @@ def load_picture(
     codec = codec_of(raw)
     source_sha256 = source_sha256 or hashlib.sha256(raw).hexdigest()
     header = _open(raw, codec, max_pixels)
-    pixels = _decode(header, raw, codec)
+    pixels = None
+    # A PNG's tags may stand behind its pixels: those of other codecs alone are there before.
+    if colours or codec != "JPEG" or _orientation(header) in _TURNS or not _is_whole_jpeg(raw, header):
+        pixels = _decode(header, raw, codec)
     data, sha256 = raw, source_sha256
     turn = _TURNS.get(_orientation(header))
     if turn is not None:
         lossless = codec == "PNG" or (codec == "WEBP" and webp_header(raw).lossless)
         codec = "PNG" if lossless else "JPEG"
+        assert pixels is not None
         data = _encode(_as_image(pixels).transpose(turn), codec, header.info.get("icc_profile"))
         sha256 = hashlib.sha256(data).hexdigest()
         header = _open(data, codec, max_pixels)
         pixels = _decode(header, data, codec)
-    if isinstance(pixels, Image.Image):
-        pixels = _eight_bit(pixels)
     return Picture(
-        pixels=pixels,
+        pixels=None if pixels is None else _eight_bit(pixels),
         data=data,
         format=codec,
         width=header.width,
@@ -193,16 +204,29 @@ def _decode(header: ImageFile, raw: bytes, codec: Codec) -> Image.Image | Pixels
 
 
 def _strict_jpeg(raw: bytes, header: ImageFile) -> Pixels | None:
-    """The pixels of a JPEG, the same that Pillow gives, or None where Pillow has to decode.
+    """The pixels of a JPEG, the same that Pillow gives, or None where Pillow has to decode."""
+    mode = header.mode
+    pixels = _simplejpeg(raw, header, {"L": "GRAY", "CMYK": "CMYK"}.get(mode, "RGB"), 1)
+    # The two differ in the sign of CMYK.
+    return pixels if mode in ("L", "RGB") else None
+
+
+def _is_whole_jpeg(raw: bytes, header: ImageFile) -> bool:
+    """Whether the whole scan can be read; at an eighth of the size no time goes into pixels."""
+    return header.mode in ("L", "RGB") and _simplejpeg(raw, header, "GRAY", 8) is not None
+
+
+def _simplejpeg(raw: bytes, header: ImageFile, colours: str, shrink: int) -> Pixels | None:
+    """What simplejpeg decodes, None when it cannot; SampleError for a JPEG that ends early.
 
     Pillow takes a JPEG that was cut and closed with an end marker, or filled up with zeros, for a whole one: libjpeg
     only warns. This decoder reports the last warning. Stray bytes between segments are harmless and common.
     """
-    mode = header.mode
     try:
         if simplejpeg.decode_jpeg_header(raw, strict=False)[:2] != (header.height, header.width):
             return None
-        pixels: Pixels = simplejpeg.decode_jpeg(raw, {"L": "GRAY", "CMYK": "CMYK"}.get(mode, "RGB"), strict=True)
+        least = {"min_height": 1, "min_width": 1, "min_factor": shrink} if shrink > 1 else {}
+        pixels: Pixels = simplejpeg.decode_jpeg(raw, colours, strict=True, **least)
     except MemoryError:
         raise
     except Exception as error:  # a KeyError, too, for headers that it does not know
@@ -212,8 +236,7 @@ def _strict_jpeg(raw: bytes, header: ImageFile) -> Pixels | None:
         if cut or padded:
             raise SampleError("truncated", "zeros instead of JPEG data" if padded else warning) from None
         return None
-    # The two differ in the sign of CMYK.
-    return pixels if mode in ("L", "RGB") else None
+    return pixels
 
 
 def _refusal(error: Exception) -> SampleError:
@@ -252,8 +275,10 @@ def _as_image(pixels: Image.Image | Pixels) -> Image.Image:
     return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
 
-def _eight_bit(image: Image.Image) -> Image.Image:
+def _eight_bit(image: Image.Image | Pixels) -> Image.Image | Pixels:
     """16-bit grey by its high byte, as Pillow reads 16-bit colour; its convert() would clip at 255 instead."""
+    if not isinstance(image, Image.Image):
+        return image
     # A transparent colour does not change RGB values, and Pillow warns of some on the way there.
     image.info.pop("transparency", None)
     if image.mode == "I" or image.mode.startswith("I;16"):

@@ -456,3 +456,25 @@ def test_overhead_is_small(shared: Path) -> None:
             run()
             best[run] = min(best[run], time.thread_time() - start)
     assert best[ours] <= 1.25 * best[bare]  # 1.1 and less on a quiet machine
+
+
+def test_a_jpeg_that_nobody_looks_at_is_only_checked() -> None:
+    for mode in ("RGB", "L", "CMYK"):
+        raw = saved(scene().convert(mode), "JPEG")
+        full, checked = load(raw), load_picture(raw, source="a", meta=Meta(), source_sha256="", colours=False)
+        assert (checked.pixels is None) is (mode != "CMYK")
+        assert (checked.width, checked.height, checked.sha256) == (full.width, full.height, full.sha256)
+        assert np.array_equal(checked.array, full.array)
+        assert checked.image.size == full.image.size
+
+
+def test_every_cut_is_seen_without_colours_too(shared: Path) -> None:
+    for path in sorted((shared / "photos/coco128/images").iterdir())[:20]:
+        raw = path.read_bytes()
+        for share in (0.3, 0.7, 0.97):
+            cut = raw[: int(len(raw) * share)]
+            for end in (b"", b"\xff\xd9", bytes(500) + b"\xff\xd9"):
+                with pytest.raises(SampleError) as caught:
+                    load_picture(cut + end, source="a", meta=Meta(), source_sha256="", colours=False)
+                assert caught.value.reason in ("truncated", "corrupt")
+        assert load_picture(raw, source="a", meta=Meta(), source_sha256="", colours=False).width

@@ -19,6 +19,8 @@ class Template(Captioner):
     A picture without instances has the empty caption: nothing found is no proof that nothing is there.
     """
 
+    needs_pixels = False
+
     @property
     def info(self) -> ModelInfo:
         """There is no model behind it."""

@@ -24,6 +24,7 @@ class DatasetDetector(Detector):
     """
 
     needs_phrases = False
+    needs_pixels = False
 
     def __init__(self, settings: AdapterSettings) -> None:
         super().__init__(settings)

@@ -25,6 +25,7 @@ class DatasetSegmenter(Segmenter):
     """
 
     parallel: ClassVar[bool] = True
+    needs_pixels: ClassVar[bool] = False
 
     def __init__(self, settings: AdapterSettings) -> None:
         super().__init__(settings)

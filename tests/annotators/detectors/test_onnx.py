@@ -87,12 +87,14 @@ def test_yolox_reaches_its_average_precision_on_coco128(
             assert item.score >= threshold
 
 
-def test_yolox_gives_the_same_for_one_picture_and_for_many(shared: Path, yolox: Path) -> None:
+def test_yolox_gives_the_same_for_one_picture_and_many_and_on_any_number_of_threads(shared: Path, yolox: Path) -> None:
     paths = sorted((shared / "photos" / "coco128" / "images").iterdir())[:3]
     pictures = [open_picture(path) for path in paths]
     model = detector(yolox, batch_size=2)
     together = model.detect(pictures, [[]] * 3)
     assert together == [model.detect([picture], [[]])[0] for picture in pictures]
+    for threads in (2, 3):
+        assert together == detector(yolox, batch_size=2, threads=threads).detect(pictures, [[]] * 3)
     assert model.info.license == "Apache-2.0"
     assert model.info.model == "yolox-nano"
     assert len(model.info.sha256) == 64
