@@ -168,14 +168,14 @@ def copies(photos: Path, folder: Path, times: int) -> None:
 def speed(data: Path, model: Path, work: Path) -> dict[str, Any]:
     """Runs against this machine's limits, measured in the same run: bare decoding, bare forward passes."""
     photos = work / "copies"
-    copies(data / "photos/coco128/images", photos, 40)
+    copies(data / "photos/coco128/images", photos, 80)
     inputs = sum(1 for _ in photos.rglob("*.jpg"))
     result: dict[str, Any] = {"inputs": inputs, "cores": CORES}
 
     before = pe("bench", data / "photos/coco128/images")["decode_per_second"]
-    boxes = pe(
-        "annotate", photos, work / "speed-boxes", *dataset_flags(data), "--segmenter", "none", "--workers", CORES
-    )
+    # Many slices, so that no worker stands idle for long at the end.
+    both = ("--workers", CORES, "--shard-inputs", 200)
+    boxes = pe("annotate", photos, work / "speed-boxes", *dataset_flags(data), "--segmenter", "none", *both)
     after = pe("bench", data / "photos/coco128/images")["decode_per_second"]
     limit = (before + after) / 2 * CORES
     result["boxes"] = {
@@ -185,9 +185,7 @@ def speed(data: Path, model: Path, work: Path) -> dict[str, Any]:
         "stages_ms": _per_input(boxes, inputs),
         "reached": inputs / boxes["wall"] >= 0.75 * limit,
     }
-    masks = pe(
-        "annotate", photos, work / "speed-masks", *dataset_flags(data), "--segmenter", "dataset", "--workers", CORES
-    )
+    masks = pe("annotate", photos, work / "speed-masks", *dataset_flags(data), "--segmenter", "dataset", *both)
     busy = sum(stage["cpu"] for stage in masks["stages"].values())
     result["masks"] = {
         "per_second": round(inputs / masks["wall"], 1),
@@ -196,7 +194,7 @@ def speed(data: Path, model: Path, work: Path) -> dict[str, Any]:
         "reached": busy >= 0.85 * masks["wall"] * CORES,
     }
     some = work / "some"
-    copies(data / "photos/coco128/images", some, 8)
+    copies(data / "photos/coco128/images", some, 32)
     count = sum(1 for _ in some.rglob("*.jpg"))
     bare = _bare_yolox(some, model)
     flags = ["--detector", "onnx", "--detector-model", model, "--segmenter", "none", "--captioner", "none"]

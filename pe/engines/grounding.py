@@ -151,16 +151,15 @@ class GroundingEngine:
                 adapter.settings = adapter.settings.model_copy(update={"batch_size": batch_size})
         outcomes: list[Outcome] = []
 
-        def write(result: Outcome | Future[tuple[Outcome, Sample | None, bytes]]) -> None:
-            if isinstance(result, Future):
-                outcome, sample, data = result.result()
-                if sample is not None:
-                    with self.stages.timed("write"):
-                        writer.add(sample, data)
-            else:
-                outcome = result
-            outcomes.append(outcome)
-            on_input(outcome)
+        def write(chunk: list[Outcome | _Work], captioned: Future[list[Caption | SampleError]]) -> None:
+            captions = iter(captioned.result())
+            chunk.reverse()
+            while chunk:
+                # Taken out one by one, so that a picture's memory is free once it is written.
+                item = chunk.pop()
+                outcome = self._write(item, next(captions), writer) if isinstance(item, _Work) else item
+                outcomes.append(outcome)
+                on_input(outcome)
 
         with ExitStack() as stack:
             decoders, shapers, captioners, writers = (
@@ -172,12 +171,13 @@ class GroundingEngine:
             held = 0
             size = _CHUNK_BATCHES * batch_size
             for chunk in _chunks(self._prepared(work, decoders, gate, size, stop), size):
-                pixels = [item.pixels if isinstance(item, _Work) else 0 for item in chunk]
-                results = self._annotate(chunk, batch_size, shapers, captioners)
-                chunk.clear()
-                written.extend(zip([writers.submit(write, result) for result in results], pixels, strict=True))
-                held += sum(pixels)
-                while len(written) > 2 * size or held > _BEHIND_PIXELS:
+                works = [item for item in chunk if isinstance(item, _Work)]
+                pixels = sum(work.pixels for work in works)
+                captioned = self._annotate(works, batch_size, shapers, captioners)
+                written.append((writers.submit(write, chunk, captioned), pixels))
+                del works, captioned
+                held += pixels
+                while len(written) > 2 or held > _BEHIND_PIXELS:
                     done, freed = written.popleft()
                     done.result()
                     held -= freed
@@ -250,18 +250,15 @@ class GroundingEngine:
         return _Work(key, item, picture, phrases)
 
     def _annotate(
-        self, chunk: list[Outcome | _Work], batch_size: int, shapers: ThreadPoolExecutor, captioners: ThreadPoolExecutor
-    ) -> list[Outcome | Future[tuple[Outcome, Sample | None, bytes]]]:
-        works = [item for item in chunk if isinstance(item, _Work)]
+        self, works: list[_Work], batch_size: int, shapers: ThreadPoolExecutor, captioners: ThreadPoolExecutor
+    ) -> Future[list[Caption | SampleError]]:
+        """Start all that is done to a chunk's pictures; their objects are there when their captions are."""
         with self.stages.timed("detect"):
             self._detect(works, batch_size)
-        good = [work for work in works if work.failure is None]
         if self.segmenter is not None and not self.segmenter.parallel:
-            self._segment_here(good, batch_size, shapers)
-        shaped = [shapers.submit(self._shape, work, batch_size) for work in works]
-        captioned = captioners.submit(self._caption, works, shaped, batch_size)
-        finished = {id(work): shapers.submit(self._finish, work, index, captioned) for index, work in enumerate(works)}
-        return [finished[id(item)] if isinstance(item, _Work) else item for item in chunk]
+            self._segment_here([work for work in works if work.failure is None], batch_size, shapers)
+        shaped = [shapers.submit(self._shape, work, batch_size) for work in works] if self.segmenter else []
+        return captioners.submit(self._caption, works, shaped, batch_size)
 
     def _detect(self, works: list[_Work], batch_size: int) -> None:
         if batch_size > 1 and len(works) > 1:
@@ -371,6 +368,9 @@ class GroundingEngine:
     def _caption(self, works: list[_Work], shaped: list[Future[None]], batch_size: int) -> list[Caption | SampleError]:
         for future in shaped:
             future.result()
+        if self.segmenter is None:
+            for work in works:
+                self._shape(work, batch_size)
         if self.captioner is None:
             return [Caption(work.picture.meta.caption) for work in works]
         good = [work for work in works if work.failure is None]
@@ -397,17 +397,16 @@ class GroundingEngine:
             raise _of_all("captioner", first) from first
         return alone
 
-    def _finish(
-        self, work: _Work, index: int, captioned: Future[list[Caption | SampleError]]
-    ) -> tuple[Outcome, Sample | None, bytes]:
-        caption = captioned.result()[index]
-        failure = work.failure or (caption if isinstance(caption, SampleError) else None)
-        if failure is not None or isinstance(caption, SampleError):
-            assert failure is not None
-            return _rejected(work.item, failure.reason, failure.detail), None, b""
+    def _write(self, work: _Work, caption: Caption | SampleError, writer: ShardWriter) -> Outcome:
+        if work.failure is not None:
+            return _rejected(work.item, work.failure.reason, work.failure.detail)
+        if isinstance(caption, SampleError):
+            return _rejected(work.item, caption.reason, caption.detail)
         with self.stages.timed("record"):
             sample = self._sample(work, caption)
-        return _outcome(work.item, "written", key=work.key), sample, work.picture.data
+        with self.stages.timed("write"):
+            writer.add(sample, work.picture.data)
+        return _outcome(work.item, "written", key=work.key)
 
     def _sample(self, work: _Work, caption: Caption) -> Sample:
         picture, detections = work.picture, work.detections

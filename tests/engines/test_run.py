@@ -66,7 +66,7 @@ def test_a_folder_becomes_records_that_say_what_is_in_it(drawn: Path, tmp_path: 
 
 def test_the_same_bytes_on_any_number_of_workers(drawn: Path, tmp_path: Path, run: Annotate) -> None:
     run(drawn, tmp_path / "one")
-    run(drawn, tmp_path / "three", workers=3, threads=1)
+    run(drawn, tmp_path / "three", workers=3)
     assert content(tmp_path / "one") == content(tmp_path / "three")
 
 
