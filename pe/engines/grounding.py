@@ -29,12 +29,14 @@ from pe.annotators.base import (
 from pe.engines.devices import is_out_of_memory, limit_threads
 from pe.engines.filters._base import build_filters
 from pe.engines.gate import Gate
+from pe.engines.outcomes import OURS, Outcome, OutOfMemoryError, blame, of_all, outcome, rejected
 from pe.engines.phrases import asked_phrases, is_field
+from pe.engines.records import annotated_sample
 from pe.engines.settings import AnnotateSettings
 from pe.engines.shapes import shape_object
 from pe.engines.stages import Stages
 from pe.errors import InputError, Interrupted, PeError, SampleError
-from pe.schemas.sample import Object, RewardModel, Sample, Verifier, dumps, objects_to_json, to_grid
+from pe.schemas.sample import Object
 from pe.shards.pictures import Picture, load_picture
 from pe.shards.plan import PlannedInput, Slice
 from pe.shards.sources.base import Source
@@ -46,12 +48,6 @@ _AHEAD_BYTES = 64_000_000
 _AHEAD_PIXELS = 72_000_000
 _BEHIND_PIXELS = 72_000_000
 _MASK_BYTES = 256_000_000
-
-Outcome = dict[str, Any]
-
-
-class OutOfMemoryError(PeError):
-    """The device's memory does not hold a batch; the slice starts again with a smaller one."""
 
 
 @dataclass(eq=False, slots=True)
@@ -157,9 +153,9 @@ class GroundingEngine:
             while chunk:
                 # Taken out one by one, so that a picture's memory is free once it is written.
                 item = chunk.pop()
-                outcome = self._write(item, next(captions), writer) if isinstance(item, _Work) else item
-                outcomes.append(outcome)
-                on_input(outcome)
+                line = self._write(item, next(captions), writer) if isinstance(item, _Work) else item
+                outcomes.append(line)
+                on_input(line)
 
         with ExitStack() as stack:
             decoders, shapers, captioners, writers = (
@@ -223,12 +219,12 @@ class GroundingEngine:
 
     def _prepare(self, key: str, item: PlannedInput) -> Outcome | _Work:
         if item.dup_of:
-            return _outcome(item, "duplicate", of=item.dup_of)
+            return outcome(item, "duplicate", of=item.dup_of)
         try:
             with self.stages.timed("read"):
                 raw = item.read(self.source)
             if raw.meta.opt_out and self.settings.respect_opt_out:
-                return _rejected(item, "opt_out", "its source says that it is not to be used")
+                return rejected(item, "opt_out", "its source says that it is not to be used")
             with self.stages.timed("decode"):
                 picture = load_picture(
                     raw.data,
@@ -241,12 +237,12 @@ class GroundingEngine:
                 )
             for name, judge in self.filters.items():
                 if why := judge.picture(picture):
-                    return _outcome(item, "filtered", reason=name, detail=why)
+                    return outcome(item, "filtered", reason=name, detail=why)
             if refused := self.detector.refuse(picture):
-                return _outcome(item, "filtered", reason=refused[0], detail=refused[1])
+                return outcome(item, "filtered", reason=refused[0], detail=refused[1])
             phrases = self.asked(raw.meta.fields) if self.asked else []
         except SampleError as error:
-            return _rejected(item, error.reason, error.detail)
+            return rejected(item, error.reason, error.detail)
         return _Work(key, item, picture, phrases)
 
     def _annotate(
@@ -282,9 +278,9 @@ class GroundingEngine:
                     raise
             except Exception as error:
                 first = first or error
-                work.failure = _blame("detector", error)
+                work.failure = blame("detector", error)
         if first is not None and len(works) > 1 and all(work.failure for work in works):
-            raise _of_all("detector", first) from first
+            raise of_all("detector", first) from first
 
     def _of_one_picture(self, error: PeError) -> SampleError | None:
         """`error` when it is about one picture alone: phrases that stand in its own record can be wrong there."""
@@ -329,7 +325,7 @@ class GroundingEngine:
         except Exception as error:
             if is_out_of_memory(error) and batch_size > 1:
                 raise OutOfMemoryError(str(error)) from error
-            work.failure = _blame("segmenter", error)
+            work.failure = blame("segmenter", error)
 
     def _segment_here(self, works: list[_Work], batch_size: int, shapers: ThreadPoolExecutor) -> None:
         """Masks from a model that stays in this thread; their rings are traced in others, a bounded number behind."""
@@ -390,71 +386,31 @@ class GroundingEngine:
             if is_out_of_memory(error) and batch_size > 1:
                 raise OutOfMemoryError(str(error)) from error
             if len(works) == 1:
-                return [_blame("captioner", error)]
+                return [blame("captioner", error)]
             first = error
         alone = [caption for work in works for caption in self._captions([work], batch_size)]
-        if all(isinstance(caption, SampleError) and caption.reason in _OURS for caption in alone):
-            raise _of_all("captioner", first) from first
+        if all(isinstance(caption, SampleError) and caption.reason in OURS for caption in alone):
+            raise of_all("captioner", first) from first
         return alone
 
     def _write(self, work: _Work, caption: Caption | SampleError, writer: ShardWriter) -> Outcome:
         if work.failure is not None:
-            return _rejected(work.item, work.failure.reason, work.failure.detail)
+            return rejected(work.item, work.failure.reason, work.failure.detail)
         if isinstance(caption, SampleError):
-            return _rejected(work.item, caption.reason, caption.detail)
+            return rejected(work.item, caption.reason, caption.detail)
         with self.stages.timed("record"):
-            sample = self._sample(work, caption)
+            sample = annotated_sample(
+                work.key,
+                work.picture,
+                work.objects,
+                work.detections,
+                caption,
+                data_source=self.settings.data_source,
+                provenance=self._provenance,
+            )
         with self.stages.timed("write"):
             writer.add(sample, work.picture.data)
-        return _outcome(work.item, "written", key=work.key)
-
-    def _sample(self, work: _Work, caption: Caption) -> Sample:
-        picture, detections = work.picture, work.detections
-        for item, text in zip(work.objects, caption.regions, strict=False):
-            item.caption = text or None
-        found = {item.phrase for item in work.objects} | {item.phrase for item in detections.dropped}
-        negatives = [phrase for phrase in detections.negatives if phrase not in found]
-        provenance = dict(self._provenance)
-        if detections.dropped:
-            provenance["dropped"] = [
-                {
-                    "phrase": item.phrase,
-                    "bbox": [to_grid(value) for value in item.box],
-                    "reason": item.reason,
-                    "score": round(item.score, 4),
-                }
-                for item in detections.dropped
-            ]
-        if picture.meta.fields:
-            provenance["source"] = picture.meta.fields
-        truth = {
-            "objects": [{"phrase": item.phrase, "bbox": list(item.bbox)} for item in work.objects],
-            "negatives": negatives,
-        }
-        return Sample(
-            key=work.key,
-            kind="annotated",
-            width=picture.width,
-            height=picture.height,
-            format=picture.format,
-            sha256=picture.sha256,
-            source=picture.source,
-            source_sha256=picture.source_sha256,
-            reencoded=picture.reencoded,
-            url=picture.meta.url,
-            license=picture.meta.license,
-            opt_out=picture.meta.opt_out,
-            data_source=self.settings.data_source,
-            ability="detection",
-            caption=caption.text,
-            objects_json=objects_to_json(work.objects),
-            negatives_json=dumps(negatives),
-            reward_model=RewardModel(
-                style="rule", ground_truth=dumps(truth), weights_json=dumps({"accuracy": 1.0, "format": 0.1})
-            ),
-            verifier=Verifier(name="detection", params_json="{}"),
-            provenance_json=dumps(provenance),
-        )
+        return outcome(work.item, "written", key=work.key)
 
 
 def _pool(stack: ExitStack, count: int) -> ThreadPoolExecutor:
@@ -477,30 +433,3 @@ def _chunks(items: Iterator[Outcome | _Work], size: int) -> Iterator[list[Outcom
             chunk, pictures, pixels = [], 0, 0
     if chunk:
         yield chunk
-
-
-_OURS = {"captioner", "out_of_memory"}
-_FILTERS_OF_THE_SOURCE = {"opt_out", "not_downloaded"}
-
-
-def _rejected(item: PlannedInput, reason: str, detail: str) -> Outcome:
-    if reason in _FILTERS_OF_THE_SOURCE:
-        return _outcome(item, "filtered", reason=reason, detail=detail)
-    return _outcome(item, "quarantined", reason=reason, detail=detail)
-
-
-def _outcome(item: PlannedInput, status: str, **more: str) -> Outcome:
-    return {"id": item.id, "sha256": item.sha256, "status": status, **more}
-
-
-def _of_all(stage: str, error: Exception) -> PeError:
-    """What ends the run when a model takes no picture of a chunk, each alone: it is not the pictures then."""
-    if is_out_of_memory(error):
-        return PeError(f"the {stage} runs out of memory on every picture, one at a time: use a smaller model or device")
-    why = _blame(stage, error).detail
-    return PeError(f"the {stage} fails on every picture: {why} (a defect; PE_TRACEBACK=1 shows where)")
-
-
-def _blame(stage: str, error: Exception) -> SampleError:
-    reason = "out_of_memory" if is_out_of_memory(error) else stage
-    return SampleError(reason, f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")

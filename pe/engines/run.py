@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
-import logging
-import multiprocessing
-import os
 import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from pe import registry
-from pe.engines.devices import cores, device_of_worker, free_cached_memory, resolve_device
+from pe.engines.devices import cores, resolve_device
 from pe.engines.filters._base import build_filters
-from pe.engines.grounding import GroundingEngine, Outcome, OutOfMemoryError
+from pe.engines.grounding import GroundingEngine
 from pe.engines.outside import without_output
 from pe.engines.phrases import asked_phrases, is_field
+from pe.engines.processes import run_processes
 from pe.engines.settings import AnnotateSettings, config_hash
+from pe.engines.signals import Signals
 from pe.engines.stages import Stages
 from pe.engines.summary import Preview, RunSummary
-from pe.errors import InputError, Interrupted, PeError
-from pe.shards.lease import claim, holder, sweep
+from pe.engines.worker import Job, Report, make_engine, take_slices
+from pe.errors import InputError, Interrupted
+from pe.shards.lease import holder, sweep
 from pe.shards.output import Output
-from pe.shards.plan import Slice, extend_plan, load_plan, unplanned
-from pe.shards.sidecar import Sidecar
+from pe.shards.plan import extend_plan, load_plan, unplanned
 from pe.shards.sources import open_source
-from pe.shards.writer import ShardWriter
-
-log = logging.getLogger(__name__)
 
 _TORCH_ADAPTERS = {"groundingdino", "transformers", "sam"}
-_REPORT_SECONDS = 0.5
-_ORPHAN_SECONDS = 3.0
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Reporter(Protocol):
@@ -49,29 +36,6 @@ class Reporter(Protocol):
     def started(self, inputs: int, slices: int) -> None: ...
     def advanced(self, inputs: int, stages: Mapping[str, Mapping[str, float]]) -> None: ...
     def note(self, text: str) -> None: ...
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What a worker needs to know; sent to its process."""
-
-    settings: AnnotateSettings
-    config_hash: str
-    device: str
-    threads: int
-
-
-@dataclass
-class _Report:
-    """What a worker says between slices and once in a while within one."""
-
-    worker: int
-    inputs: int = 0
-    stages: dict[str, dict[str, float]] = field(default_factory=dict)
-    slices: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-    error: BaseException | None = None
-    ended: bool = False
 
 
 def preview(settings: AnnotateSettings) -> Preview:
@@ -103,7 +67,7 @@ def annotate(settings: AnnotateSettings, report: Reporter) -> RunSummary:
     Raises Interrupted after SIGINT or SIGTERM; all that is committed stays and the same call goes on from there.
     """
     since = time.monotonic()
-    with _Signals() as signals:
+    with Signals() as signals:
         job = _job(settings)
         settings = job.settings
         output = Output(settings.out)
@@ -117,7 +81,7 @@ def annotate(settings: AnnotateSettings, report: Reporter) -> RunSummary:
         engine = None
         if settings.workers == 1:
             with signals.at_once():
-                engine = _engine(job, output, 0)
+                engine = make_engine(job, output, 0)
         plan = extend_plan(
             output,
             source,
@@ -138,7 +102,7 @@ def annotate(settings: AnnotateSettings, report: Reporter) -> RunSummary:
     )
 
 
-def _job(settings: AnnotateSettings) -> _Job:
+def _job(settings: AnnotateSettings) -> Job:
     chosen = {kind: getattr(settings, kind) for kind in ("detector", "segmenter", "captioner")}
     for kind, name in chosen.items():
         if name != "none":
@@ -156,7 +120,7 @@ def _job(settings: AnnotateSettings) -> _Job:
         # What a file says now holds for the whole run and for the hash, wherever the file lies.
         settings = settings.model_copy(update={"phrases": asked({})})
     threads = settings.threads or max(1, cores() // settings.workers)
-    return _Job(settings, config_hash(settings.labels_config(device)), device, threads)
+    return Job(settings, config_hash(settings.labels_config(device)), device, threads)
 
 
 def source_name(word: str) -> str:
@@ -175,67 +139,11 @@ def _words(settings: AnnotateSettings, stage: str) -> str:
     return f"{getattr(settings, stage)}{f' ({model})' if model else ''}"
 
 
-class _HaltError(BaseException):
-    """Raised out of a signal handler; no library's `except Exception` takes it for a failure of its own."""
-
-
-class _Signals:
-    """SIGINT and SIGTERM ask for an orderly stop; the second one ends the process at once.
-
-    A worker (`patient`) is told by SIGTERM alone and often twice: by its parent, and by whoever stops them all.
-    """
-
-    def __init__(self, *, patient: bool = False) -> None:
-        self.received = 0
-        self._patient = patient
-        self._at_once = False
-        self._event = threading.Event()
-        self._before: dict[int, Any] = {}
-
-    def stop(self) -> bool:
-        return self._event.is_set()
-
-    def _handle(self, signum: int, frame: object) -> None:
-        if self._event.is_set():
-            if not self._patient:
-                os._exit(128 + signum)
-            return
-        self.received = signum
-        self._event.set()
-        if self._at_once:
-            raise _HaltError
-
-    @contextmanager
-    def at_once(self) -> Iterator[None]:
-        """Within, the first signal raises Interrupted wherever the main thread is: loading a model takes long."""
-        try:
-            self._at_once = True
-            if self.stop():
-                raise _HaltError
-            yield
-        except _HaltError:
-            raise Interrupted(self.received) from None
-        finally:
-            self._at_once = False
-
-    def __enter__(self) -> _Signals:
-        if threading.current_thread() is threading.main_thread():
-            for signum in _SIGNALS:
-                ignored = self._patient and signum == signal.SIGINT
-                self._before[signum] = signal.signal(signum, signal.SIG_IGN if ignored else self._handle)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # A worker's last act is to leave here: its handlers stay, or a late Ctrl-C would print a traceback.
-        for signum, handler in self._before.items() if not self._patient else ():
-            signal.signal(signum, handler)
-
-
 def _run_workers(
-    job: _Job,
+    job: Job,
     waiting: list[str],
     engine: GroundingEngine | None,
-    signals: _Signals,
+    signals: Signals,
     report: Reporter,
     stages: Stages,
 ) -> list[str]:
@@ -243,7 +151,7 @@ def _run_workers(
     done: list[str] = []
     latest: dict[int, dict[str, dict[str, float]]] = {}
 
-    def take(message: _Report) -> None:
+    def take(message: Report) -> None:
         done.extend(message.slices)
         latest[message.worker] = message.stages or latest.get(message.worker, {})
         for note in message.notes:
@@ -253,9 +161,9 @@ def _run_workers(
 
     try:
         if engine is not None:
-            _take_slices(engine, job, waiting, 0, signals.stop, take)
+            take_slices(engine, job, waiting, 0, signals.stop, take)
         else:
-            _run_processes(job, waiting, min(job.settings.workers, len(waiting)), signals, take)
+            run_processes(job, waiting, min(job.settings.workers, len(waiting)), signals, take)
     except Interrupted:
         raise Interrupted(signals.received or signal.SIGINT) from None
     for counted in latest.values():
@@ -268,216 +176,3 @@ def _added(parts: Any) -> dict[str, dict[str, float]]:
     for part in parts:
         total.merge(part)
     return total.as_dict()
-
-
-def _engine(job: _Job, output: Output, worker: int) -> GroundingEngine:
-    return GroundingEngine(
-        job.settings,
-        open_source(job.settings.source),
-        config_hash=job.config_hash,
-        device=device_of_worker(job.device, worker),
-        threads=job.threads,
-        cache=output.cache_dir,
-    )
-
-
-def _take_slices(
-    engine: GroundingEngine,
-    job: _Job,
-    names: list[str],
-    worker: int,
-    stop: Callable[[], bool],
-    send: Callable[[_Report], None],
-) -> None:
-    """Annotate every slice that nobody else holds. A slice whose holder just died is tried again for a moment."""
-    output = Output(job.settings.out)
-    plan = load_plan(output)
-    left, deadline = names, 0.0
-    while left:
-        held = []
-        for name in left:
-            if stop():
-                raise Interrupted
-            if output.is_committed(name):
-                continue
-            lease = claim(output, name)
-            if lease is None:
-                held.append(name)
-                continue
-            with lease:
-                _annotate_slice(engine, output, plan.slice(name), job, worker, stop, send)
-                deadline = 0.0
-        left = [name for name in held if not output.is_committed(name)]
-        if left:
-            deadline = deadline or time.monotonic() + _ORPHAN_SECONDS
-            if time.monotonic() > deadline:
-                return
-            time.sleep(0.1)
-
-
-def _annotate_slice(
-    engine: GroundingEngine,
-    output: Output,
-    work: Slice,
-    job: _Job,
-    worker: int,
-    stop: Callable[[], bool],
-    send: Callable[[_Report], None],
-) -> Sidecar:
-    output.require_free(2 * work.size)
-    batch_size = job.settings.batch_size
-    while True:
-        progress = _Throttle(worker, engine.stages, send)
-        try:
-            with ShardWriter(output, work.name) as writer:
-                ledger = engine.run(work, writer, batch_size=batch_size, stop=stop, on_input=progress.input)
-                with engine.stages.timed("commit"):
-                    sidecar = writer.commit(
-                        ledger=ledger,
-                        quarantine=[_quarantine_line(line) for line in ledger if line["status"] == "quarantined"],
-                        config_hash=job.config_hash,
-                        input_hash=work.input_hash,
-                        batch_size=batch_size,
-                    )
-        except OutOfMemoryError:
-            free_cached_memory()
-            batch_size //= 2
-            note = f"{work.name}: out of memory on {job.device}; starting the slice again with batches of {batch_size}"
-            send(_Report(worker, inputs=-progress.sent, notes=[note]))
-            continue
-        progress.flush(slices=[work.name])
-        return sidecar
-
-
-def _quarantine_line(line: Outcome) -> dict[str, Any]:
-    return {key: line[key] for key in ("id", "sha256", "reason", "detail")}
-
-
-class _Throttle:
-    """Counts inputs and sends them on twice a second."""
-
-    def __init__(self, worker: int, stages: Stages, send: Callable[[_Report], None]) -> None:
-        self._worker, self._stages, self._send = worker, stages, send
-        self._count = self.sent = 0
-        self._last = time.monotonic()
-
-    def input(self, outcome: Outcome) -> None:
-        self._count += 1
-        if time.monotonic() - self._last > _REPORT_SECONDS:
-            self.flush()
-
-    def flush(self, slices: list[str] | None = None) -> None:
-        self._send(_Report(self._worker, self._count, self._stages.as_dict(), slices or []))
-        self.sent += self._count
-        self._count, self._last = 0, time.monotonic()
-
-
-def _run_processes(
-    job: _Job, waiting: list[str], count: int, signals: _Signals, take: Callable[[_Report], None]
-) -> None:
-    with _children(job, waiting, count) as (children, lines):
-        first_error: BaseException | None = None
-        stopping = False
-        while lines:
-            if signals.stop() and not stopping:
-                stopping = True
-                _terminate(children)
-            for line in wait(list(lines), timeout=0.1):
-                assert isinstance(line, Connection)
-                worker = lines[line]
-                try:
-                    message: _Report = line.recv()
-                except (EOFError, OSError):
-                    # Dead. The others go on: the slice that it had begun is free for them.
-                    del lines[line]
-                    children[worker].join()
-                    first_error = first_error or PeError(_died(worker, children[worker].exitcode))
-                    continue
-                take(message)
-                if message.ended:
-                    del lines[line]
-                if message.error is not None:
-                    first_error = first_error or message.error
-                    if not stopping and not isinstance(message.error, Interrupted):
-                        stopping = True
-                        _terminate(children)
-        if signals.stop():
-            raise Interrupted(signals.received)
-        if first_error is not None:
-            raise first_error
-
-
-def _died(worker: int, exitcode: int | None) -> str:
-    how = signal.Signals(-exitcode).name if exitcode is not None and exitcode < 0 else f"exit code {exitcode}"
-    return f"worker {worker} died of {how} (SIGKILL is often the host's memory running out); run again to go on"
-
-
-@contextmanager
-def _children(job: _Job, waiting: list[str], count: int) -> Iterator[tuple[list[BaseProcess], dict[Connection, int]]]:
-    """The processes, and where each one's reports come in.
-
-    Every worker has a pipe of its own and is stopped by a signal: a queue or an event that they all share has locks,
-    and one that is killed while it holds such a lock would stop the others for good.
-    """
-    context = multiprocessing.get_context("spawn")
-    resource_tracker.ensure_running()
-    children: list[BaseProcess] = []
-    every: list[Connection] = []
-    try:
-        for worker in range(count):
-            ours, theirs = context.Pipe(duplex=False)
-            every.append(ours)
-            started = context.Process(target=_child, args=(job, waiting, worker, theirs), daemon=True)
-            with theirs, _held_back():
-                started.start()
-            children.append(started)
-        yield children, {line: worker for worker, line in enumerate(every)}
-    except BaseException:
-        _terminate(children)
-        raise
-    finally:
-        for line in every:
-            line.close()
-        for child in children:
-            child.join()
-
-
-@contextmanager
-def _held_back() -> Iterator[None]:
-    """Signals wait; a process that is started meanwhile inherits that, so that none meets it without its handlers."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _terminate(children: list[BaseProcess]) -> None:
-    for child in children:
-        child.terminate()
-
-
-def _child(job: _Job, waiting: list[str], worker: int, reports: Connection) -> None:
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    error: BaseException | None = None
-    with _Signals(patient=True) as signals:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        try:
-            with signals.at_once():
-                engine = _engine(job, Output(job.settings.out), worker)
-            _take_slices(engine, job, waiting, worker, signals.stop, reports.send)
-        except PeError as raised:
-            error = raised
-        except Exception as raised:
-            if os.environ.get("PE_TRACEBACK"):
-                log.exception("worker %d", worker)
-            error = PeError(f"unexpected {type(raised).__name__}: {raised} (a defect; PE_TRACEBACK=1 shows where)")
-        with suppress(OSError):
-            reports.send(_Report(worker, error=error, ended=True))
-
-
-def _die_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-    os._exit(1)
