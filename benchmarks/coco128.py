@@ -168,7 +168,7 @@ def copies(photos: Path, folder: Path, times: int) -> None:
 def speed(data: Path, model: Path, work: Path) -> dict[str, Any]:
     """Runs against this machine's limits, measured in the same run: bare decoding, bare forward passes."""
     photos = work / "copies"
-    copies(data / "photos/coco128/images", photos, 80)
+    copies(data / "photos/coco128/images", photos, 40)
     inputs = sum(1 for _ in photos.rglob("*.jpg"))
     result: dict[str, Any] = {"inputs": inputs, "cores": CORES}
 
@@ -194,11 +194,11 @@ def speed(data: Path, model: Path, work: Path) -> dict[str, Any]:
         "reached": busy >= 0.85 * masks["wall"] * CORES,
     }
     some = work / "some"
-    copies(data / "photos/coco128/images", some, 32)
+    copies(data / "photos/coco128/images", some, 16)
     count = sum(1 for _ in some.rglob("*.jpg"))
     bare = _bare_yolox(some, model)
     flags = ["--detector", "onnx", "--detector-model", model, "--segmenter", "none", "--captioner", "none"]
-    whole = pe("annotate", some, work / "speed-yolox", *flags)
+    whole = pe("annotate", some, work / "speed-yolox", *flags, *both)
     bare_after = _bare_yolox(some, model)
     bare = {name: (bare[name] + bare_after[name]) / 2 for name in bare}
     ratio = whole["wall"] / (bare["decode"] + bare["forward"])

@@ -171,6 +171,9 @@ class ShardWriter:
         with disk_errors(self._tar):
             os.fsync(self._handle)
             self._read_back()
+            if hasattr(os, "posix_fadvise"):
+                # Nobody reads it soon, and the source's files can use the memory.
+                os.posix_fadvise(self._handle, 0, 0, os.POSIX_FADV_DONTNEED)
             self._temp.replace(self._tar)
             sync_folder(self._tar.parent)
 
