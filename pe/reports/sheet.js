@@ -110,7 +110,13 @@ function words(sample, open) {
   block.append(make("div", "source", name, make("span", "", sample.data_source)));
   if (sample.caption) block.append(make("p", "caption", sample.caption));
   block.append(chips(sample));
-  if (sample.negatives.length) block.append(make("p", "negatives", `Not found: ${sample.negatives.join(", ")}`));
+  if (sample.negatives.length) {
+    const shown = open ? sample.negatives : sample.negatives.slice(0, 12);
+    const rest = sample.negatives.length - shown.length;
+    const line = make("p", "negatives", `Not found: ${shown.join(", ")}${rest ? ` and ${rest} more` : ""}`);
+    line.title = sample.negatives.join(", ");
+    block.append(line);
+  }
   if (sample.dropped.length) {
     const list = make("ul", "");
     for (const item of sample.dropped) list.append(make("li", "", `${item.phrase} ${fixed(item.score, 2)}: ${item.reason}`));
