@@ -171,6 +171,7 @@ def _snapshot(known: Known, *, download: bool) -> Path | None:
 
     patterns = list(known.needs or _HUB_FILES)
     if download:
+        _require_network(known, huggingface_hub.constants.ENDPOINT)
         log.info("fetching %s from the Hugging Face hub (%s)", known.hub, _size(known.bytes))
     try:
         folder = Path(
@@ -188,6 +189,17 @@ def _snapshot(known: Known, *, download: bool) -> Path | None:
     if download and not whole:
         raise ModelError(f"{known.hub}: the repository has no weights as .safetensors")
     return folder if whole else None
+
+
+def _require_network(known: Known, address: str) -> None:
+    """ModelError at once when nothing answers there: the hub's own client tries for half a minute and logs each try."""
+    try:
+        urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=10).close()  # noqa: S310
+    except urllib.error.HTTPError:
+        return
+    except OSError as error:
+        reason = str(getattr(error, "reason", error))
+        raise ModelError(_absent(known, cache_dir() / "checkpoints" / known.name, reason)) from error
 
 
 def _download(known: Known, path: Path) -> None:
