@@ -7,8 +7,6 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from pe.geometry.masks import Mask, mask_window
-
 Boxes = npt.NDArray[np.float64]
 
 
@@ -69,15 +67,6 @@ def nms(
         overlap = iou(array[best], array[rest])[0]
         rest = rest[(overlap <= threshold) | (group[rest] != group[best])]
     return np.array(kept, np.int64)
-
-
-def of_mask(mask: Mask) -> tuple[float, float, float, float] | None:
-    """The smallest box around the set pixels of a (H, W) bool `mask`, or None for an empty one."""
-    window = mask_window(mask)
-    if window is None:
-        return None
-    rows, columns = window
-    return float(columns.start), float(rows.start), float(columns.stop), float(rows.stop)
 
 
 def as_boxes(boxes: npt.ArrayLike) -> Boxes:

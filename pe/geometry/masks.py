@@ -60,11 +60,6 @@ def mask_iou(a: Mask, b: Mask) -> float:
     return np.count_nonzero(a & b) / union if union else 1.0
 
 
-def mask_area(mask: Mask) -> int:
-    """How many pixels of `mask` are set."""
-    return int(np.count_nonzero(mask))
-
-
 def mask_window(mask: Mask) -> tuple[slice, slice] | None:
     """The (rows, columns) slices of the smallest window that holds all set pixels, or None for an empty mask."""
     rows = np.flatnonzero(mask.any(axis=1))

@@ -145,7 +145,7 @@ class Output:
         if content:
             raise InputError(
                 f"{self.root} is not empty and not an output folder of pe (it has {min(content)} and no plan.jsonl); "
-                "name a new or empty folder"
+                "name one, or a new or empty folder to make one"
             )
 
     @property

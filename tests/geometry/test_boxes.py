@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco
 
 from pe.geometry import boxes
-from tests.geometry.drawn import any_mask
 
 _BOX = st.tuples(*[st.integers(0, 12)] * 4).map(lambda b: (b[0], b[1], b[0] + b[2], b[1] + b[3]))
 _BOXES = st.lists(_BOX, max_size=12).map(lambda rows: np.array(rows, np.float64).reshape(-1, 4))
@@ -91,14 +90,3 @@ def test_nms_refuses_what_does_not_fit(array: Any, scores: Any, labels: Any) -> 
 def test_only_rows_of_four_are_boxes(array: Any) -> None:
     with pytest.raises(ValueError, match="rows of 4"):
         boxes.as_boxes(array)
-
-
-@given(any_mask())
-@settings(max_examples=100, deadline=None)
-def test_box_of_a_mask_is_cocos(mask: npt.NDArray[np.bool_]) -> None:
-    box = boxes.of_mask(mask)
-    if box is None:
-        assert not mask.any()
-        return
-    expected = coco.toBbox(coco.encode(np.asfortranarray(mask, np.uint8)))
-    assert boxes.to_xywh(box)[0].tolist() == expected.tolist()
