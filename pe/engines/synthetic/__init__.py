@@ -1,0 +1,1 @@
+"""A drawn world with known truth."""
