@@ -27,6 +27,7 @@ from pe.errors import DiskError, MissingExtra, ModelError
 
 log = logging.getLogger("pe")
 
+ASSETS = Path(__file__).parents[1] / "assets"
 _HUB_FILES = ("*.json", "*.txt", "*.model", "*.safetensors", "README.md")
 _SUFFIXES = (".pth", ".pt", ".safetensors", ".onnx", ".bin")
 # Buffers that older versions of a library saved and newer ones compute, and parts that no forward pass reads.
@@ -39,7 +40,8 @@ class Known:
 
     name: str
     kind: str
-    adapter: str
+    adapters: tuple[str, ...]
+    asset: str = ""
     file: str = ""
     url: str = ""
     hub: str = ""
@@ -62,7 +64,8 @@ class Checkpoint:
 def known_checkpoints() -> tuple[Known, ...]:
     """Every entry of checkpoints.yaml, in its order."""
     entries = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_bytes())
-    return tuple(Known(**{**entry, "needs": tuple(entry.get("needs", ()))}) for entry in entries)
+    lists = ("adapters", "needs")
+    return tuple(Known(**{**entry, **{key: tuple(entry.get(key, ())) for key in lists}}) for entry in entries)
 
 
 def cache_dir() -> Path:
@@ -86,10 +89,10 @@ def resolve(adapter: str, word: str) -> Checkpoint:
         raise ModelError(f"adapter {adapter}: no model is named")
     for known in known_checkpoints():
         if word in (known.name, known.hub):
-            if known.adapter != adapter:
-                raise ModelError(f"{known.name} is a {known.kind} of adapter {known.adapter}, not of {adapter}")
+            if adapter not in known.adapters:
+                raise ModelError(f"{known.name} is a {known.kind} of {' and '.join(known.adapters)}, not of {adapter}")
             if word == known.name or not Path(word).exists():
-                return _resolve_known(known)
+                return _resolve_known(adapter, known)
     path = Path(word).expanduser()
     if path.exists():
         return Checkpoint(path, _local_info(adapter, path))
@@ -97,8 +100,8 @@ def resolve(adapter: str, word: str) -> Checkpoint:
         raise ModelError(f"{word}: no such file or folder")
     repo, _, revision = word.partition("@")
     if re.fullmatch(r"[\w.-]+/[\w.-]+", repo):
-        return _resolve_hub(Known(name=repo, kind="model", adapter=adapter, hub=repo, revision=revision))
-    names = [known.name for known in known_checkpoints() if known.adapter == adapter]
+        return _resolve_hub(adapter, Known(name=repo, kind="model", adapters=(), hub=repo, revision=revision))
+    names = [known.name for known in known_checkpoints() if adapter in known.adapters]
     near = difflib.get_close_matches(word, names, n=1)
     hint = f"; did you mean {near[0]}?" if near else ""
     listed = ", ".join(names) or "none"
@@ -107,15 +110,25 @@ def resolve(adapter: str, word: str) -> Checkpoint:
 
 def where(known: Known) -> Path | None:
     """Where a known checkpoint already is on this machine, or None; no network."""
+    if known.asset:
+        folder = ASSETS / known.asset
+        return folder if _weights(folder) else None
     home = cache_dir() / "checkpoints" / (known.file or known.name)
     if home.exists():
         return home
     return _snapshot(known, download=False) if known.hub else None
 
 
-def _resolve_known(known: Known) -> Checkpoint:
+def shipped(word: str) -> Path | None:
+    """The folder of a model that ships with pe by this name, or None."""
+    return next((ASSETS / known.asset for known in known_checkpoints() if known.asset and known.name == word), None)
+
+
+def _resolve_known(adapter: str, known: Known) -> Checkpoint:
+    if known.asset:
+        return _resolve_asset(adapter, known)
     if known.hub:
-        return _resolve_hub(known)
+        return _resolve_hub(adapter, known)
     path = cache_dir() / "checkpoints" / known.file
     if not path.exists():
         with _locked(path):
@@ -126,10 +139,17 @@ def _resolve_known(known: Known) -> Checkpoint:
             f"{path}: not the published {known.name} (its sha256 should be {known.sha256}): "
             f"delete it and fetch {known.url} again"
         )
-    return Checkpoint(path, ModelInfo(known.adapter, known.name, known.revision, known.sha256, known.license))
+    return Checkpoint(path, ModelInfo(adapter, known.name, known.revision, known.sha256, known.license))
 
 
-def _resolve_hub(known: Known) -> Checkpoint:
+def _resolve_asset(adapter: str, known: Known) -> Checkpoint:
+    folder = where(known)
+    if folder is None:
+        raise ModelError(f"{known.name} is not in this copy of pe: 'make demo-models' in its repository trains it")
+    return Checkpoint(folder, ModelInfo(adapter, known.name, "", weights_sha256(folder), known.license))
+
+
+def _resolve_hub(adapter: str, known: Known) -> Checkpoint:
     home = cache_dir() / "checkpoints" / known.name
     if home.is_dir():
         folder: Path | None = home
@@ -141,9 +161,7 @@ def _resolve_hub(known: Known) -> Checkpoint:
     sha256 = "" if known.needs else weights_sha256(folder)
     if known.sha256 and sha256 != known.sha256:
         raise ModelError(f"{folder}: not the published {known.hub} (its sha256 should be {known.sha256}); delete it")
-    return Checkpoint(
-        folder, ModelInfo(known.adapter, known.hub, revision, sha256, known.license or _card_license(folder))
-    )
+    return Checkpoint(folder, ModelInfo(adapter, known.hub, revision, sha256, known.license or _card_license(folder)))
 
 
 def _absent(known: Known, home: Path, reason: str) -> str:
@@ -151,13 +169,15 @@ def _absent(known: Known, home: Path, reason: str) -> str:
     facts = [f"{known.bytes / 1e6:,.0f} MB"] if known.bytes else []
     facts += [f"sha256 {known.sha256}"] if known.sha256 else []
     about = f" ({', '.join(facts)})" if facts else ""
+    # A model that somebody named is wanted itself; the known ones may stand in the way of a first try.
+    instead = "; to try the chain without it: --preset demo" if known.kind in ("detector", "segmenter", "text") else ""
     if known.url:
-        return f"{known.name} is not on this machine ({reason}): fetch {known.url}{about} to {home}"
+        return f"{known.name} is not on this machine ({reason}): fetch {known.url}{about} to {home}{instead}"
     files = "".join(f" {name}" for name in known.needs)
     revision = f" --revision {known.revision}" if known.revision else ""
     return (
         f"{known.hub} is not on this machine ({reason}): with a network, run "
-        f"'hf download {known.hub}{files}{revision}'{about}, or put its files into {home}"
+        f"'hf download {known.hub}{files}{revision}'{about}, or put its files into {home}{instead}"
     )
 
 

@@ -11,7 +11,9 @@ import typer
 from pe.cli.annotate import annotate
 from pe.cli.bench import bench
 from pe.cli.models import models
+from pe.cli.score_labels import score_labels
 from pe.cli.show import show
+from pe.cli.synth import synth
 from pe.cli.verify import verify
 from pe.cli.view import view
 
@@ -22,7 +24,7 @@ app = typer.Typer(
     add_completion=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (annotate, verify, view, show, models, bench):
+for command in (annotate, synth, score_labels, verify, view, show, models, bench):
     app.command()(command)
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from pe.engines.run import Reporter
+from pe.engines.produce import Reporter
 
 _EVERY_SECONDS = 10.0
 

@@ -19,15 +19,18 @@ def models(
     rows = []
     for known in known_checkpoints():
         path = where(known)
-        rows.append({**asdict(known), "cached": str(path) if path else "", "fetch": known.url or known.hub})
+        here = sum(file.stat().st_size for file in path.glob("*.safetensors")) if path else 0
+        fetch = known.url or known.hub or "make demo-models"
+        row = {**asdict(known), "bytes": known.bytes or here, "cached": str(path) if path else "", "fetch": fetch}
+        rows.append(row)
     if as_json:
         typer.echo(json.dumps({"cache": str(cache_dir()), "offline": offline(), "models": rows}, ensure_ascii=False))
         return
-    table = [("NAME", "KIND", "ADAPTER", "MB", "LICENCE", "WHERE")]
+    table = [("NAME", "KIND", "ADAPTERS", "MB", "LICENCE", "WHERE")]
     for row in rows:
         place = row["cached"] or f"not here; from {row['fetch']}"
         size = f"{row['bytes'] / 1e6:,.0f}" if row["bytes"] else "?"
-        table.append((row["name"], row["kind"], row["adapter"], size, row["license"] or "?", place))
+        table.append((row["name"], row["kind"], ", ".join(row["adapters"]), size, row["license"] or "?", place))
     widths = [max(len(line[column]) for line in table) for column in range(5)]
     for name, kind, adapter, size, licence, place in table:
         left = f"{name:{widths[0]}}  {kind:{widths[1]}}  {adapter:{widths[2]}}"

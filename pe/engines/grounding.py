@@ -344,7 +344,7 @@ class GroundingEngine:
 
     def _shape_object(self, instance: Instance, segment: Segment | None) -> Object | Dropped:
         with self.stages.timed("rings"):
-            return shape_object(instance, segment, self.settings)
+            return shape_object(instance, segment, self.settings.epsilon, self.settings.orientation)
 
     def _shape(self, work: _Work, batch_size: int) -> None:
         """Masks (when the segmenter runs in threads), rings and run lengths: the picture's objects."""

@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from pe.engines.signals import SIGNALS, Signals
-from pe.engines.worker import Job, Report, make_engine, take_slices
+from pe.engines.worker import Job, Report, take_slices
 from pe.errors import Interrupted, PeError
 from pe.shards.output import Output
 
@@ -111,7 +111,7 @@ def _child(job: Job, waiting: list[str], worker: int, reports: Connection) -> No
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         try:
             with signals.at_once():
-                engine = make_engine(job, Output(job.settings.out), worker)
+                engine = job.build(job, Output(job.out), worker)
             take_slices(engine, job, waiting, worker, signals.stop, reports.send)
         except PeError as raised:
             error = raised

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from pe.annotators.checkpoints import shipped
 from pe.schemas.sample import dumps
 
 _NOT_LABELS = {"source", "out", "workers", "shard_inputs", "shard_mb", "annotations"}
@@ -100,8 +101,8 @@ def config_hash(config: dict[str, Any]) -> str:
 
 
 def content_name(word: str) -> str:
-    """A model word for the hash: a local file or folder by its content, anything else as it stands."""
-    path = Path(word).expanduser()
+    """A model word for the hash: a local file or folder, or a model that ships with pe, by its content; else itself."""
+    path = shipped(word) or Path(word).expanduser()
     if not word or not path.exists():
         return word
     files = sorted(item for item in path.rglob("*") if item.is_file()) if path.is_dir() else [path]

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from pe.annotators.base import Dropped, Instance, Segment
-from pe.engines.settings import AnnotateSettings
 from pe.geometry.masks import encode, interior_point, mask_iou, mask_window
-from pe.geometry.raster import rings_to_mask
+from pe.geometry.raster import Orientation, rings_to_mask
 from pe.geometry.rings import mask_to_rings
 from pe.schemas.sample import Object, to_grid
 
 
-def shape_object(instance: Instance, segment: Segment | None, settings: AnnotateSettings) -> Object | Dropped:
+def shape_object(
+    instance: Instance, segment: Segment | None, epsilon: float, orientation: Orientation
+) -> Object | Dropped:
     """The record's object for `instance`; Dropped when its mask is absent or empty, or its box has no area.
 
-    Without a segment the object is its box alone. Its id, 0 here, is its place among the picture's objects.
+    `epsilon` is a fraction of each ring's perimeter, as in `mask_to_rings`. Without a segment the object is its
+    box alone. Its id, 0 here, is its place among the picture's objects.
     """
     x0, y0, x1, y1 = (to_grid(value) for value in instance.box)
     box = (x0, y0, x1, y1)
@@ -27,8 +29,8 @@ def shape_object(instance: Instance, segment: Segment | None, settings: Annotate
     if window is None:
         return Dropped(instance.phrase, box, "empty_mask", instance.score)
     crop = segment.mask[window]
-    rings = mask_to_rings(crop, settings.epsilon, settings.orientation)
-    drawn = rings_to_mask(rings, crop.shape[0], crop.shape[1], settings.orientation)
+    rings = mask_to_rings(crop, epsilon, orientation)
+    drawn = rings_to_mask(rings, crop.shape[0], crop.shape[1], orientation)
     offset = (window[1].start, window[0].start)
     point = interior_point(crop)
     return Object(
@@ -38,8 +40,8 @@ def shape_object(instance: Instance, segment: Segment | None, settings: Annotate
         bbox=box,
         mask=encode(segment.mask),
         rings=[(ring + offset).ravel().tolist() for ring in rings],
-        orientation=settings.orientation,
-        epsilon=settings.epsilon,
+        orientation=orientation,
+        epsilon=epsilon,
         ring_iou=mask_iou(drawn, crop),
         predicted_iou=segment.predicted_iou,
         stability=segment.stability,

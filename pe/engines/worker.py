@@ -1,37 +1,68 @@
-"""What one worker does: take slices that nobody else holds, annotate them, say how far it is."""
+"""What one worker does: take slices that nobody else holds, make their shards, say how far it is."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
-from pe.engines.devices import device_of_worker, free_cached_memory
-from pe.engines.grounding import GroundingEngine
+from pe.engines.devices import free_cached_memory
 from pe.engines.outcomes import Outcome, OutOfMemoryError
-from pe.engines.settings import AnnotateSettings
 from pe.engines.stages import Stages
 from pe.errors import Interrupted
 from pe.shards.lease import claim
 from pe.shards.output import Output
 from pe.shards.plan import Slice, load_plan
 from pe.shards.sidecar import Sidecar
-from pe.shards.sources import open_source
 from pe.shards.writer import ShardWriter
 
 _REPORT_SECONDS = 0.5
 _ORPHAN_SECONDS = 3.0
 
 
+class Engine(Protocol):
+    """Turns slices into samples; one a process."""
+
+    stages: Stages
+
+    def run(
+        self,
+        work: Slice,
+        writer: ShardWriter,
+        *,
+        batch_size: int,
+        stop: Callable[[], bool],
+        on_input: Callable[[Outcome], None],
+    ) -> list[Outcome]:
+        """Write the slice's samples into `writer`; returns one outcome per input, in order.
+
+        Raises Interrupted when `stop()` turns true and OutOfMemoryError when a batch does not fit; the caller then
+        abandons the writer.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Job:
-    """What a worker needs to know; sent to its process."""
+    """What a worker needs to know; sent to its process.
 
-    settings: AnnotateSettings
+    `settings` are those of the command, `config` what of them changes a sample, `build(job, output, worker)` makes a
+    worker's engine: a function of a module, as it travels by name.
+    """
+
+    settings: Any
+    config: dict[str, Any]
     config_hash: str
-    device: str
-    threads: int
+    build: Callable[[Job, Output, int], Engine]
+    out: Path
+    workers: int
+    shard_inputs: int
+    shard_bytes: int
+    batch_size: int = 0
+    device: str = "cpu"
+    threads: int = 1
 
 
 @dataclass
@@ -47,27 +78,16 @@ class Report:
     ended: bool = False
 
 
-def make_engine(job: Job, output: Output, worker: int) -> GroundingEngine:
-    return GroundingEngine(
-        job.settings,
-        open_source(job.settings.source),
-        config_hash=job.config_hash,
-        device=device_of_worker(job.device, worker),
-        threads=job.threads,
-        cache=output.cache_dir,
-    )
-
-
 def take_slices(
-    engine: GroundingEngine,
+    engine: Engine,
     job: Job,
     names: list[str],
     worker: int,
     stop: Callable[[], bool],
     send: Callable[[Report], None],
 ) -> None:
-    """Annotate every slice that nobody else holds. A slice whose holder just died is tried again for a moment."""
-    output = Output(job.settings.out)
+    """Work through every slice that nobody else holds. A slice whose holder just died is tried again for a moment."""
+    output = Output(job.out)
     plan = load_plan(output)
     left, deadline = names, 0.0
     while left:
@@ -82,7 +102,7 @@ def take_slices(
                 held.append(name)
                 continue
             with lease:
-                _annotate_slice(engine, output, plan.slice(name), job, worker, stop, send)
+                _make_slice(engine, output, plan.slice(name), job, worker, stop, send)
                 deadline = 0.0
         left = [name for name in held if not output.is_committed(name)]
         if left:
@@ -92,8 +112,8 @@ def take_slices(
             time.sleep(0.1)
 
 
-def _annotate_slice(
-    engine: GroundingEngine,
+def _make_slice(
+    engine: Engine,
     output: Output,
     work: Slice,
     job: Job,
@@ -102,7 +122,7 @@ def _annotate_slice(
     send: Callable[[Report], None],
 ) -> Sidecar:
     output.require_free(2 * work.size)
-    batch_size = job.settings.batch_size
+    batch_size = job.batch_size
     while True:
         progress = _Throttle(worker, engine.stages, send)
         try:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from pe.annotators import checkpoints
+from pe.annotators.base import ModelInfo
 from pe.annotators.checkpoints import (
     Known,
     check_keys,
@@ -67,7 +68,7 @@ def served() -> Iterator[str]:
 
 
 def know(monkeypatch: pytest.MonkeyPatch, **fields: Any) -> None:
-    entry = Known(**{"name": "toy", "kind": "detector", "adapter": "onnx", "file": "toy.bin", **fields})
+    entry = Known(**{"name": "toy", "kind": "detector", "adapters": ("onnx",), "file": "toy.bin", **fields})
     monkeypatch.setattr(checkpoints, "known_checkpoints", lambda: (entry,))
 
 
@@ -79,7 +80,8 @@ def test_every_entry_can_be_fetched_and_is_named_once() -> None:
     names = [known.name for known in known_checkpoints()]
     assert len(names) == len(set(names)) >= 16
     for known in known_checkpoints():
-        assert bool(known.url and known.file) != bool(known.hub)
+        assert [bool(known.url and known.file), bool(known.hub), bool(known.asset)].count(True) == 1
+        assert known.adapters
         assert not known.url or known.url.startswith("https://")
         assert known.sha256 == "" or len(known.sha256) == 64
         assert known.kind in ("detector", "segmenter", "text")
@@ -137,7 +139,14 @@ def test_without_a_network_one_line_says_what_to_fetch(cache: Path, monkeypatch:
     with pytest.raises(ModelError) as caught:
         resolve("groundingdino", "groundingdino-swint")
     message = str(caught.value)
-    for part in ("groundingdino_swint_ogc.pth", "https://github.com", "694 MB", "3b3ca2563c77", str(cache)):
+    for part in (
+        "groundingdino_swint_ogc.pth",
+        "https://github.com",
+        "694 MB",
+        "3b3ca2563c77",
+        str(cache),
+        "--preset demo",
+    ):
         assert part in message
     assert "\n" not in message
     monkeypatch.delenv("PE_OFFLINE")
@@ -164,6 +173,8 @@ def test_a_hub_model_without_a_network(tmp_path: Path) -> None:
     assert "hf download IDEA-Research/grounding-dino-tiny --revision a2bb814dd30d" in first
     assert "sha256 1a2412ef99bd" in first
     assert "some/where is not on this machine (offline)" in second
+    assert "--preset demo" in first
+    assert "--preset demo" not in second  # who names a model wants that one
     assert "--revision main" in second
 
 
@@ -191,12 +202,33 @@ def test_a_hub_model_in_the_librarys_own_cache(tmp_path: Path) -> None:
     assert done.stdout.split() == [str(snapshot), "some/where", commit, SHA256, "apache-2.0"]
 
 
+def test_a_shipped_model_is_one_folder_for_two_adapters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "ASSETS", tmp_path)
+    monkeypatch.setenv("PE_OFFLINE", "1")
+    words = {"demo-grounding-dino": ("groundingdino", "transformers"), "demo-sam": ("sam", "transformers")}
+    for (word, adapters), folder in zip(words.items(), ("demo/grounding-dino", "demo/sam"), strict=True):
+        home = tmp_path / folder
+        home.mkdir(parents=True)
+        (home / "config.json").write_text("{}")  # a configuration alone is no model
+        for adapter in adapters:
+            with pytest.raises(ModelError, match=f"{word} is not in this copy of pe: 'make demo-models'") as caught:
+                resolve(adapter, word)
+            assert "\n" not in str(caught.value)
+        (home / "model.safetensors").write_bytes(DATA)
+        for adapter in adapters:
+            found = resolve(adapter, word)
+            assert found.path == home
+            assert found.info == ModelInfo(adapter, word, "", SHA256, "Apache-2.0")
+    with pytest.raises(ModelError, match="demo-sam is a segmenter of transformers and sam, not of groundingdino"):
+        resolve("groundingdino", "demo-sam")
+
+
 def test_words_that_mean_nothing_are_one_line(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="did you mean groundingdino-swint"):
         resolve("groundingdino", "groundingdino-swin-t")
     with pytest.raises(ModelError, match=r"missing\.pth: no such file"):
         resolve("groundingdino", str(tmp_path / "missing.pth"))
-    with pytest.raises(ModelError, match="sam-vit-b is a segmenter of adapter sam, not of onnx"):
+    with pytest.raises(ModelError, match="sam-vit-b is a segmenter of sam, not of onnx"):
         resolve("onnx", "sam-vit-b")
     with pytest.raises(ModelError, match="no model is named"):
         resolve("onnx", "")

@@ -17,11 +17,15 @@ from typing import Any
 
 import pytest
 
+from pe.annotators import checkpoints
 from pe.annotators.base import AdapterSettings
 from pe.annotators.captioners import openai
 from pe.annotators.detectors.transformers import TransformersDetector
-from pe.errors import InputError, TryLater
+from pe.engines.run import annotate
+from pe.engines.settings import AnnotateSettings
+from pe.errors import InputError, ModelError, TryLater
 from pe.geometry.masks import decode
+from pe.schemas.settings import load_settings
 from pe.shards.output import Output
 from pe.shards.pictures import load_picture
 from pe.shards.sources.base import Meta
@@ -29,7 +33,7 @@ from pe.shards.verify import verify_output
 from tests.annotators.captioners import tiny_models as captioners
 from tests.annotators.detectors import tiny_models as detectors
 from tests.annotators.segmenters import tiny_models as segmenters
-from tests.engines.conftest import Annotate, content, samples
+from tests.engines.conftest import Annotate, Silent, content, samples
 
 pytest.importorskip("torch")
 pytest.importorskip("openai")
@@ -44,7 +48,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     dino = detectors.grounding_dino(root / "tiny-dino")
     made = {
         "transformers": dino,
-        "groundingdino": detectors.published_folder(root / "tiny-published", dino),
+        "groundingdino": Path(shutil.copytree(dino, root / "tiny-published")),
         "sam": segmenters.sam(root / "tiny-sam"),
         "sam2": segmenters.sam2(root / "tiny-sam2"),
         "vlm": captioners.vlm(root / "tiny-vlm"),
@@ -352,10 +356,58 @@ def test_without_weights_and_network_one_line_says_what_to_fetch(few: Path, tmp_
         assert "groundingdino_swint_ogc.pth" in line
         assert str(tmp_path / "cache") in line
         assert "sha256" in line
+        assert "--preset demo" in line
     right = [*PE, "annotate", str(few), str(tmp_path / "out"), "--detector", "dataset", "--segmenter", "dataset"]
     right += ["--annotations", str(few / "instances.json")]
     done = subprocess.run(right, capture_output=True, text=True, env=environ)
     assert done.returncode == 0, done.stderr
+
+
+def shipped(root: Path, models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The small models in the place of those that come with pe."""
+    shutil.copytree(models["transformers"], root / "demo" / "grounding-dino")
+    shutil.copytree(models["sam"], root / "demo" / "sam")
+    monkeypatch.setattr(checkpoints, "ASSETS", root)
+
+
+@pytest.mark.parametrize(("detector", "segmenter"), [("transformers", "transformers"), ("groundingdino", "sam")])
+def test_the_demo_preset_needs_nothing_else(
+    few: Path,
+    tmp_path: Path,
+    models: dict[str, Path],
+    reporter: Silent,
+    monkeypatch: pytest.MonkeyPatch,
+    detector: str,
+    segmenter: str,
+) -> None:
+    shipped(tmp_path / "assets", models, monkeypatch)
+    flags = {"source": str(few), "out": tmp_path / "out", "phrases": PHRASES, "device": "cpu", "shard_inputs": 2}
+    flags |= {} if detector == "transformers" else {"detector": detector, "segmenter": segmenter}
+    settings = load_settings(AnnotateSettings, "annotate", flags, preset="demo", environ={})
+    assert annotate(settings, reporter).run.written == 5
+    assert [note for note in reporter.notes if "demo models know drawn scenes only" in note] == reporter.notes
+    assert len(reporter.notes) == 1
+    for sample, _ in samples(tmp_path / "out"):
+        provenance = json.loads(sample.provenance_json)
+        for stage, adapter, word, name in (
+            ("detector", detector, "demo-grounding-dino", "transformers"),
+            ("segmenter", segmenter, "demo-sam", "sam"),
+        ):
+            sha256 = weights_sha256(models[name])
+            made = {"adapter": adapter, "model": word, "sha256": sha256, "license": "Apache-2.0"}
+            assert provenance[stage] == made
+    annotate(settings, reporter)
+    assert len(reporter.notes) == 1  # nothing was left to do
+
+
+def test_the_demo_preset_without_its_models(
+    few: Path, tmp_path: Path, reporter: Silent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "ASSETS", tmp_path / "assets")
+    flags = {"source": str(few), "out": tmp_path / "out", "phrases": PHRASES, "device": "cpu"}
+    with pytest.raises(ModelError, match="demo-grounding-dino is not in this copy of pe: 'make demo-models'"):
+        annotate(load_settings(AnnotateSettings, "annotate", flags, preset="demo", environ={}), reporter)
+    assert reporter.notes == []
 
 
 def test_half_the_batch_reaches_the_model(few: Path, models: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:

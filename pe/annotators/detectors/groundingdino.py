@@ -12,18 +12,19 @@ from pe.annotators.base import AdapterSettings, ModelInfo
 from pe.annotators.checkpoints import resolve
 from pe.annotators.detectors._finish import Floats
 from pe.annotators.detectors._phrases import Prompt, PromptedDetector
+from pe.annotators.detectors._processed import pixels, too_thin
 from pe.registry import require
 from pe.shards.pictures import Picture
 
 __all__ = ["GroundingDinoDetector"]
 
-_TEXT_LIMIT = 256
+_SHORTEST, _LONGEST = 800, 1333
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 _DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 
 
 class GroundingDinoDetector(PromptedDetector):
-    """A published checkpoint by short name (default: groundingdino-swint) or path, or a folder with its own config.
+    """A published checkpoint by short name (default: groundingdino-swint) or path, or a folder that transformers saved.
 
     A batch has one prompt and one picture size: groundingdino-py gives pictures of a batch each other's text masks.
     Half precision runs as autocast, since the model itself mixes in float32.
@@ -40,7 +41,7 @@ class GroundingDinoDetector(PromptedDetector):
         self._built = build(checkpoint.path)
         self._dtype = getattr(torch, settings.dtype)
         self._built.module.to(settings.device)
-        super().__init__(settings, self._built.tokenizer, _TEXT_LIMIT)
+        super().__init__(settings, self._built.tokenizer, self._built.text_limit)
 
     @property
     def info(self) -> ModelInfo:
@@ -49,26 +50,29 @@ class GroundingDinoDetector(PromptedDetector):
     def _apart(self, prompt: Prompt) -> Hashable:
         return prompt.text
 
+    def refuse(self, picture: Picture) -> tuple[str, str] | None:
+        return too_thin(self._built.images, picture) if self._built.images else None
+
     def _pixels(self, picture: Picture) -> Any:
         import torch
 
-        width, height = resized(picture.width, picture.height, self._built.shortest, self._built.longest)
+        if self._built.images:  # transformers rounds the sides in another way
+            return pixels(self._built.images, picture)
         image = Image.fromarray(picture.array)
-        if (width, height) != image.size:
-            image = image.resize((width, height), Image.Resampling.BILINEAR)
-        pixels = (np.asarray(image, np.float32) / np.float32(255) - _MEAN) / _DEVIATION
-        return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+        size = resized(picture.width, picture.height, _SHORTEST, _LONGEST)
+        if size != image.size:
+            image = image.resize(size, Image.Resampling.BILINEAR)
+        values = (np.asarray(image, np.float32) / np.float32(255) - _MEAN) / _DEVIATION
+        return torch.from_numpy(np.ascontiguousarray(values.transpose(2, 0, 1)))
 
     def _forward(self, pixels: list[Any], prompts: list[Prompt]) -> list[tuple[Any, Floats]]:
         import torch
         from groundingdino.util.misc import nested_tensor_from_tensor_list
 
-        from pe.annotators.detectors._groundingdino import at_width
-
         device = torch.device(self.settings.device)
         pictures = nested_tensor_from_tensor_list([item.to(device) for item in pixels])
         half = torch.autocast(device.type, dtype=self._dtype, enabled=self._dtype != torch.float32)
-        with torch.inference_mode(), half, at_width(self._built.hidden_dim):
+        with torch.inference_mode(), half, self._built.running():
             outputs = self._built.module(pictures, captions=[prompt.text for prompt in prompts])
         scores = outputs["pred_logits"].float().sigmoid().cpu().numpy()
         boxes = outputs["pred_boxes"].double().cpu().numpy()

@@ -17,6 +17,7 @@ from pe.annotators.base import AdapterSettings, Detections, Detector, ModelInfo,
 from pe.annotators.checkpoints import HARMLESS, resolve
 from pe.annotators.detectors._finish import Floats, distinct, finish
 from pe.annotators.detectors._phrases import Prompt, PromptedDetector
+from pe.annotators.detectors._processed import pixels, too_thin
 from pe.registry import require
 from pe.shards.pictures import Picture
 
@@ -74,17 +75,10 @@ class _Prompted(PromptedDetector):
         return self._info
 
     def refuse(self, picture: Picture) -> tuple[str, str] | None:
-        low, high = sorted((picture.width, picture.height))
-        longest = self._processor.image_processor.size.get("longest_edge")
-        if longest and longest * low < high:
-            return "too_thin", f"{picture.width}x{picture.height} has no pixel left at the model's {longest} px"
-        return None
+        return too_thin(self._processor.image_processor, picture)
 
     def _pixels(self, picture: Picture) -> Any:
-        # Alone, so that nothing is padded.
-        return self._processor.image_processor(
-            images=[picture.array.copy()], return_tensors="pt", input_data_format="channels_last"
-        )["pixel_values"][0]
+        return pixels(self._processor.image_processor, picture)
 
     def _forward(self, pixels: list[Any], prompts: list[Prompt]) -> list[tuple[Any, Floats]]:
         import torch

@@ -49,14 +49,14 @@ class DatasetSegmenter(Segmenter):
                 yield Segment(None, reason="no_mask")
                 continue
             try:
-                mask = _mask(annotation, picture.width, picture.height, fractions)
+                mask = annotation_mask(annotation, picture.width, picture.height, fractions)
             except ValueError:
                 yield Segment(None, reason="bad_mask")
                 continue
             yield Segment(mask) if mask.any() else Segment(None, reason="empty_mask")
 
 
-def _mask(annotation: Annotation, width: int, height: int, fractions: bool) -> Mask:
+def annotation_mask(annotation: Annotation, width: int, height: int, fractions: bool) -> Mask:
     """(height, width) bool, as pycocotools' annToMask gives it."""
     if isinstance(annotation.segmentation, bytes):
         rle = {"size": [height, width], "counts": annotation.segmentation}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from pe.engines.synthetic.outlines import SHAPES
+
+Split = Literal["train", "test", "kept_out"]
 
 COLOURS: dict[str, tuple[int, int, int]] = {
     "red": (214, 32, 36),

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 from pe.engines.synthetic.background import background, camera
-from pe.engines.synthetic.looks import COLOURS, KEPT_OUT, SIZES, TEXTURES, texture
+from pe.engines.synthetic.lettering import Word, write
+from pe.engines.synthetic.looks import COLOURS, KEPT_OUT, SIZES, TEXTURES, Split, texture
 from pe.engines.synthetic.outlines import OUTLINES, SHAPES
 
-Split = Literal["train", "test", "kept_out"]
 _SPLITS = {"train": 0, "test": 1, "kept_out": 2}
 _FINE = 4  # outlines are filled at this many times the resolution
 _SHIFT = 4
@@ -25,18 +24,24 @@ LEAST_PIXELS = 40
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What scenes hold: their side in pixels and how many things at least and at most."""
+    """What scenes hold: their side in pixels, how many things and how many words at least and at most.
+
+    `alike` is the chance that a thing takes after one before it, in shape or in colour.
+    """
 
     side: int = 128
     least: int = 1
     most: int = 5
     scale: float = 1.0
+    alike: float = 0.0
+    words: tuple[int, int] = (0, 0)
 
 
 WORLDS = {
     "base": World(),
     "dense": World(least=20, most=60, side=256, scale=0.8),
-    "language": World(least=3, most=6, side=160),
+    "language": World(least=3, most=6, side=160, alike=0.5),
+    "text": World(least=0, most=2, side=160, words=(1, 6)),
 }
 
 
@@ -55,19 +60,23 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """`pixels` (H, W, 3) uint8 RGB, `things` back to front, `owner` (H, W) uint8: 1 + the thing a pixel shows, or 0."""
+    """`pixels` (H, W, 3) uint8 RGB, `things` back to front, `words` beside them.
+
+    `owner` (H, W) uint8 is 1 + what a pixel shows, or 0; words are numbered after the things.
+    """
 
     pixels: npt.NDArray[np.uint8]
     things: tuple[Thing, ...]
     owner: npt.NDArray[np.uint8]
+    words: tuple[Word, ...] = ()
 
     def mask(self, index: int) -> npt.NDArray[np.bool_]:
-        """(H, W) bool: the visible part of thing `index`."""
+        """(H, W) bool: the visible part of thing `index`, or of word `index - len(things)`."""
         mask: npt.NDArray[np.bool_] = self.owner == index + 1
         return mask
 
     def box(self, index: int) -> tuple[int, int, int, int]:
-        """x0, y0, x1, y1 around the visible part of thing `index`, edge coordinates."""
+        """x0, y0, x1, y1 around the visible part of thing or word `index`, edge coordinates."""
         mask = self.mask(index)
         ys, xs = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
         return int(xs[0]), int(ys[0]), int(xs[-1]) + 1, int(ys[-1]) + 1
@@ -86,16 +95,20 @@ def draw_scene(world: World, rng: np.random.Generator, split: Split) -> Scene:
     owner = np.zeros((side, side), np.uint8)
     things: list[Thing] = []
     whole: list[int] = []
+    seen: list[int] = []
     for _ in range(count):
         for _ in range(_TRIES):
-            thing = _thing(world, rng, split)
-            placed = _coverage(thing, side)
+            thing = _thing(world, rng, split, things)
+            placed = coverage(thing, side)
             if placed is None:
                 continue
             window, cover = placed
             solid = cover > 0.5
             area = int(np.count_nonzero(solid))
-            if area < LEAST_PIXELS or not _fits(owner[window], solid, whole, owner):
+            if area < LEAST_PIXELS:
+                continue
+            left = _left(owner[window][solid], whole, seen)
+            if left is None:
                 continue
             crop = pixels[window]
             paint = texture(rng, thing.texture, thing.colour, *cover.shape)
@@ -103,14 +116,43 @@ def draw_scene(world: World, rng: np.random.Generator, split: Split) -> Scene:
             owner[window][solid] = len(things) + 1
             things.append(thing)
             whole.append(area)
+            seen = [*left, area]
             break
-    return Scene(camera(rng, pixels), tuple(things), owner)
+    words = _write(world, rng, split, pixels, owner, len(things))
+    return Scene(camera(rng, pixels), tuple(things), owner, words)
 
 
-def _thing(world: World, rng: np.random.Generator, split: Split) -> Thing:
+def _write(
+    world: World,
+    rng: np.random.Generator,
+    split: Split,
+    pixels: npt.NDArray[np.float32],
+    owner: npt.NDArray[np.uint8],
+    things: int,
+) -> tuple[Word, ...]:
+    least, most = world.words
+    if not most:
+        return ()
+    wanted = int(rng.integers(least, most + 1))
+    taken = owner > 0
+    words: list[Word] = []
+    for _ in range(_TRIES):
+        written = write(rng, pixels, taken, split)
+        if written is not None:
+            words.append(written[0])
+            owner[written[1]] = things + len(words)
+        if len(words) == wanted:
+            break
+    return tuple(words)
+
+
+def _thing(world: World, rng: np.random.Generator, split: Split, before: list[Thing]) -> Thing:
     colours = tuple(COLOURS)
     while True:
         shape, colour = SHAPES[int(rng.integers(len(SHAPES)))], colours[int(rng.integers(len(colours)))]
+        if before and world.alike and rng.random() < world.alike:
+            model = before[int(rng.integers(len(before)))]
+            shape, colour = (model.shape, colour) if rng.random() < 0.5 else (shape, model.colour)
         if ((shape, colour) in KEPT_OUT) == (split == "kept_out"):
             break
     size = tuple(SIZES)[int(rng.choice(3, p=(0.3, 0.4, 0.3)))]
@@ -122,7 +164,7 @@ def _thing(world: World, rng: np.random.Generator, split: Split) -> Thing:
     return Thing(shape, colour, name, size, centre, half, float(rng.uniform(-20, 20)))
 
 
-def _coverage(thing: Thing, side: int) -> tuple[tuple[slice, slice], npt.NDArray[np.float32]] | None:
+def coverage(thing: Thing, side: int) -> tuple[tuple[slice, slice], npt.NDArray[np.float32]] | None:
     """The window of the picture that the thing touches and how much of each pixel it covers, 0 to 1."""
     turn = np.radians(thing.angle)
     spin = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) * thing.half
@@ -141,19 +183,11 @@ def _coverage(thing: Thing, side: int) -> tuple[tuple[slice, slice], npt.NDArray
     return (slice(y0, y1), slice(x0, x1)), cover.astype(np.float32) / np.float32(255)
 
 
-def _fits(
-    under: npt.NDArray[np.uint8],
-    solid: npt.NDArray[np.bool_],
-    whole: list[int],
-    owner: npt.NDArray[np.uint8],
-) -> bool:
-    """Whether everything below can still be seen well enough once the thing lies on top."""
-    hidden = np.bincount(under[solid], minlength=len(whole) + 1)
-    if not hidden[1:].any():
-        return True
-    seen = np.bincount(owner.ravel(), minlength=len(whole) + 1)
-    for index, full in enumerate(whole, start=1):
-        left = int(seen[index] - hidden[index])
-        if hidden[index] and (left < LEAST_SEEN * full or left < LEAST_PIXELS):
-            return False
-    return True
+def _left(under: npt.NDArray[np.uint8], whole: list[int], seen: list[int]) -> list[int] | None:
+    """What can be seen of each thing once one more hides `under`; None if that is too little of any."""
+    hidden = np.bincount(under, minlength=len(whole) + 1)[1:]
+    left = [now - int(less) for now, less in zip(seen, hidden, strict=True)]
+    for index in np.flatnonzero(hidden):
+        if left[index] < LEAST_SEEN * whole[index] or left[index] < LEAST_PIXELS:
+            return None
+    return left

@@ -26,6 +26,7 @@ _TDM = ("tdm-reservation", "tdm_reservation")
 _FORBIDDING = frozenset(("noai", "noimageai", "noindex", "noimageindex"))
 _NO = frozenset(("", "0", "false", "no", "none", "null", "nan", "off"))
 _CUT = 1000
+_OURS = {"key", "data_source", "objects_json", "negatives_json", "reward_model"}
 _DEPTH = 16
 
 
@@ -58,8 +59,22 @@ def meta_from_files(json_bytes: bytes | None, text_bytes: bytes | None) -> Meta:
             record = {"json_error": str(error)}
         if not isinstance(record, dict):
             record = {"json": record}
+        elif record.keys() >= _OURS:
+            record = _of_sample(record)
     text = (text_bytes or b"").decode("utf-8-sig", "backslashreplace")
     return meta_of(record, text)
+
+
+def _of_sample(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record of `pe` says about its image, without its labels; `phrases` are those that it answers for."""
+    kept = {key: record[key] for key in ("key", "data_source", "caption", "url", "license", "opt_out") if key in record}
+    try:
+        objects, negatives = json.loads(record["objects_json"]), json.loads(record["negatives_json"])
+        # In the order of the alphabet, so that it tells nothing.
+        kept["phrases"] = sorted({str(item["phrase"]) for item in objects} | {str(phrase) for phrase in negatives})
+    except (ValueError, TypeError, KeyError) as error:
+        kept["json_error"] = f"objects_json or negatives_json: {error}"
+    return kept
 
 
 def _first(lower: Mapping[str, Any], keys: tuple[str, ...]) -> str:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
+
+from pe.annotators.detectors._groundingdino_names import published_name
 
 _WORDS = (
     "a an the of on red green blue grey white black cat dog cow us flag traffic light fire hydrant person hat car "
     "big small left right tiny kite ##s ##ed"
 )
 WORDS = _WORDS.split()
-_WIDTH = 64
 
 
 def save_bert_tokenizer(folder: Path) -> None:
@@ -36,33 +36,44 @@ def randomise(model: Any, seed: int = 0) -> None:
         noise = torch.randn(parameter.shape, generator=generator)
         if parameter.ndim < 2:
             norm = re.search(r"norm|input_proj_vision\.\d+\.1", name) and name.endswith("weight")
-            parameter.data = (1.0 if norm else 0.0) + 0.1 * noise
+            # A query's score is a sum over the width: kept away from 0 and 1, where nothing shows.
+            size = (32 / len(parameter)) if name.endswith("decoder.layer_norm.weight") else 1.0
+            parameter.data = size * (1.0 if norm else 0.0) + 0.1 * size * noise
         else:
             parameter.data = noise * (1.2 / parameter[0].numel() ** 0.5)
     model.eval()
 
 
-def grounding_dino(folder: Path, kind: str = "grounding-dino") -> Path:
+def grounding_dino(
+    folder: Path,
+    kind: str = "grounding-dino",
+    *,
+    swin: dict[str, Any] | None = None,
+    dtype: str = "float32",
+    **changes: Any,
+) -> Path:
     """A 64 wide Grounding DINO (or "mm-grounding-dino") of transformers for pictures of 96 to 160 pixels."""
+    import torch
     import transformers
     from transformers import BertConfig, SwinConfig
 
     name = {"grounding-dino": "GroundingDino", "mm-grounding-dino": "MMGroundingDino"}[kind]
-    swin = SwinConfig(
-        image_size=96, embed_dim=16, depths=[1, 1, 1, 1], num_heads=[1, 2, 2, 4], window_size=4,
-        out_features=["stage2", "stage3", "stage4"], drop_path_rate=0.0,
-    )  # fmt: skip
+    backbone = {
+        "image_size": 96, "embed_dim": 16, "depths": [1, 1, 1, 1], "num_heads": [1, 2, 2, 4], "window_size": 4,
+        "out_features": ["stage2", "stage3", "stage4"], "drop_path_rate": 0.0, **(swin or {}),
+    }  # fmt: skip
     bert = BertConfig(
         vocab_size=1030 + len(WORDS), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=48
     )
-    config = getattr(transformers, f"{name}Config")(
-        backbone_config=swin, text_config=bert, d_model=_WIDTH, encoder_layers=2, decoder_layers=2, num_queries=20,
-        encoder_ffn_dim=96, decoder_ffn_dim=96, encoder_attention_heads=4, decoder_attention_heads=4,
-        num_feature_levels=4, encoder_n_points=2, decoder_n_points=2, max_text_len=256,
-    )  # fmt: skip
+    sizes = {
+        "d_model": 64, "encoder_layers": 2, "decoder_layers": 2, "num_queries": 20, "encoder_ffn_dim": 96,
+        "decoder_ffn_dim": 96, "encoder_attention_heads": 4, "decoder_attention_heads": 4, "num_feature_levels": 4,
+        "encoder_n_points": 2, "decoder_n_points": 2, "max_text_len": 256, **changes,
+    }  # fmt: skip
+    config = getattr(transformers, f"{name}Config")(backbone_config=SwinConfig(**backbone), text_config=bert, **sizes)
     model = getattr(transformers, f"{name}ForObjectDetection")(config)
     randomise(model)
-    model.save_pretrained(folder)
+    model.to(getattr(torch, dtype)).save_pretrained(folder)
     save_bert_tokenizer(folder)
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     pictures = transformers.GroundingDinoImageProcessor(size={"shortest_edge": 96, "longest_edge": 160})
@@ -134,78 +145,6 @@ def omdet_turbo(folder: Path) -> Path:
     return folder
 
 
-_NAMES = [
-    (r"^model\.text_backbone\.", "bert."),
-    (r"^model\.text_projection\.", "feat_map."),
-    (r"^model\.input_proj_vision\.", "input_proj."),
-    (r"^model\.query_position_embeddings\.", "transformer.tgt_embed."),
-    (r"^model\.encoder_output_bbox_embed\.", "transformer.enc_out_bbox_embed."),
-    (r"^model\.(enc_output|enc_output_norm|level_embed)\b", r"transformer.\1"),
-    (r"^model\.decoder\.reference_points_head\.", "transformer.decoder.ref_point_head."),
-    (r"^model\.decoder\.layer_norm\.", "transformer.decoder.norm."),
-    (r"^model\.encoder\.layers\.(\d+)\.fusion_layer\.", r"transformer.encoder.fusion_layers.\1."),
-    (r"^model\.encoder\.layers\.(\d+)\.text_enhancer_layer\.", r"transformer.encoder.text_layers.\1."),
-    (r"^model\.encoder\.layers\.(\d+)\.deformable_layer\.", r"transformer.encoder.layers.\1."),
-    (r"^model\.decoder\.layers\.", "transformer.decoder.layers."),
-    (r"(?<=decoder\.layers\.)(\d+)\.encoder_attn\.", r"\1.cross_attn."),
-    (r"\.encoder_attn_text\.", ".ca_text."),
-    (r"\.encoder_attn_text_layer_norm\.", ".catext_norm."),
-    (r"\.encoder_attn_layer_norm\.", ".norm1."),
-    (r"(decoder\.layers\.\d+)\.self_attn_layer_norm\.", r"\1.norm2."),
-    (r"(decoder\.layers\.\d+)\.final_layer_norm\.", r"\1.norm3."),
-    (r"(encoder\.layers\.\d+)\.self_attn_layer_norm\.", r"\1.norm1."),
-    (r"(encoder\.layers\.\d+)\.final_layer_norm\.", r"\1.norm2."),
-    (r"(fusion_layers\S+?)text_(?=param|proj)", r"\1l_"),
-    (r"(fusion_layers\S+?)vision_(?=param|proj)", r"\1v_"),
-    (r"\.layer_norm_text\.", ".layer_norm_l."),
-    (r"\.layer_norm_vision\.", ".layer_norm_v."),
-    (r"\.([lv])_param$", r".gamma_\1"),
-    (r"\.layer_norm_before\.", ".norm1."),
-    (r"\.layer_norm_after\.", ".norm2."),
-    (r"\.fc(\d)\.", r".linear\1."),
-    (r"^model\.backbone\.conv_encoder\.model\.", "model.backbone."),
-    (r"^model\.backbone\.embeddings\.norm\.", "backbone.0.patch_embed.norm."),
-    (r"^model\.backbone\.embeddings\.patch_embeddings\.projection\.", "backbone.0.patch_embed.proj."),
-    (r"^model\.backbone\.hidden_states_norms\.stage2\.", "backbone.0.norm1."),
-    (r"^model\.backbone\.hidden_states_norms\.stage3\.", "backbone.0.norm2."),
-    (r"^model\.backbone\.hidden_states_norms\.stage4\.", "backbone.0.norm3."),
-    (r"^model\.backbone\.encoder\.", "backbone.0."),
-    (r"(backbone\S+)\.attention\.output\.dense\.", r"\1.attn.proj."),
-    (r"(backbone\S+)\.attention\.self\.", r"\1.attn."),
-    (r"(backbone\S+)\.intermediate\.dense\.", r"\1.mlp.fc1."),
-    (r"(backbone\S+)\.output\.dense\.", r"\1.mlp.fc2."),
-    (r"(backbone\S+)\.layernorm_before\.", r"\1.norm1."),
-    (r"(backbone\S+)\.layernorm_after\.", r"\1.norm2."),
-]  # fmt: skip
-_PARTS = ("query", "key", "value")
-
-
-def published_name(name: str) -> tuple[str, int | None]:
-    """groundingdino-py's name for a parameter of transformers' model, and its third of a joint q, k, v projection."""
-    for pattern, replacement in _NAMES:
-        name = re.sub(pattern, replacement, name)
-    match = re.search(r"(.*)\.(query|key|value)\.(weight|bias)$", name)
-    if match is None or name.startswith("bert."):
-        return name, None
-    joint = "qkv." if name.startswith("backbone.") else "in_proj_"
-    return f"{match[1]}.{joint}{match[3]}", _PARTS.index(match[2])
-
-
-def to_published(state: dict[str, Any]) -> dict[str, Any]:
-    """transformers' Grounding DINO weights under groundingdino-py's names."""
-    import torch
-
-    joined: dict[str, dict[int | None, Any]] = {}
-    for name, tensor in state.items():
-        if "swin.layernorm" not in name:
-            other, part = published_name(name)
-            joined.setdefault(other, {})[part] = tensor
-    return {
-        name: parts[None] if None in parts else torch.cat([parts[i] for i in range(3)])
-        for name, parts in joined.items()
-    }
-
-
 def from_published(published: dict[str, Any], names: list[str]) -> dict[str, Any]:
     """groundingdino-py's weights under transformers' `names`."""
     state = {}
@@ -215,21 +154,3 @@ def from_published(published: dict[str, Any], names: list[str]) -> dict[str, Any
             tensor = published[other]
             state[name] = (tensor if part is None else tensor.chunk(3)[part]).clone()
     return state
-
-
-def published_folder(folder: Path, source: Path) -> Path:
-    """The same weights as `source` (of `grounding_dino`) in the layout of the groundingdino adapter."""
-    from safetensors.torch import load_file, save_file
-
-    save_bert_tokenizer(folder)
-    save_file(to_published(load_file(source / "model.safetensors")), folder / "model.safetensors")
-    bert = json.loads((source / "config.json").read_text())["text_config"]
-    keys = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
-    config = {
-        "hidden_dim": _WIDTH, "enc_layers": 2, "dec_layers": 2, "num_queries": 20, "dim_feedforward": 96, "nheads": 4,
-        "enc_n_points": 2, "dec_n_points": 2, "resize": {"shortest": 96, "longest": 160},
-        "swin": {"embed_dim": 16, "depths": [1, 1, 1, 1], "num_heads": [1, 2, 2, 4], "window_size": 4},
-        "bert": {key: bert[key] for key in keys},
-    }  # fmt: skip
-    (folder / "config.json").write_text(json.dumps({"groundingdino": config}))
-    return folder

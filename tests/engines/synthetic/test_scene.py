@@ -7,9 +7,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from pe.engines.synthetic.looks import COLOURS, KEPT_OUT, SIZES, TEXTURES
+from pe.engines.synthetic.looks import COLOURS, KEPT_OUT, SIZES, TEXTURES, Split
 from pe.engines.synthetic.outlines import OUTLINES, SHAPES
-from pe.engines.synthetic.scene import LEAST_PIXELS, LEAST_SEEN, WORLDS, Scene, Split, _coverage, draw_scene, scene_rng
+from pe.engines.synthetic.scene import LEAST_PIXELS, LEAST_SEEN, WORLDS, Scene, coverage, draw_scene, scene_rng
 
 
 def _scene(index: int, split: Split = "train", world: str = "base", seed: int = 3) -> Scene:
@@ -29,10 +29,10 @@ def test_every_thing_is_seen_well_enough_and_lies_in_its_box(world: str) -> None
     for index in range(12):
         scene = _scene(index, world=world)
         assert len(scene.things) <= WORLDS[world].most
-        assert scene.owner.max() == len(scene.things)
+        assert scene.owner.max() == len(scene.things) + len(scene.words)
         for i, thing in enumerate(scene.things):
             mask = scene.mask(i)
-            placed = _coverage(thing, WORLDS[world].side)
+            placed = coverage(thing, WORLDS[world].side)
             assert placed is not None
             whole = np.count_nonzero(placed[1] > 0.5)
             assert mask.sum() >= max(LEAST_PIXELS, LEAST_SEEN * whole)
@@ -84,7 +84,7 @@ def test_things_are_hidden_and_cut_and_backgrounds_are_not_plain() -> None:
         outside = scene.pixels[scene.owner == 0].astype(float)
         assert outside.std(axis=0).max() > 1
         for i, thing in enumerate(scene.things):
-            placed = _coverage(thing, 128)
+            placed = coverage(thing, 128)
             assert placed is not None
             hidden += scene.mask(i).sum() < np.count_nonzero(placed[1] > 0.5)
             x0, y0, x1, y1 = scene.box(i)

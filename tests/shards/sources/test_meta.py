@@ -110,6 +110,23 @@ def test_files_beside_an_image() -> None:
     assert meta_from_files(None, b"\xff\xfe caf\xe9").caption == "\\xff\\xfe caf\\xe9"
 
 
+def test_a_record_of_pe_tells_its_phrases_and_not_its_labels() -> None:
+    record = {
+        "key": "0000-00000-00001", "data_source": "synth-base-test/drawn", "caption": "A red ring.", "url": "",
+        "license": "CC0-1.0", "opt_out": False, "objects_json": '[{"id":0,"phrase":"red ring","bbox":[0,0,4,4]}]',
+        "negatives_json": '["blue key"]', "reward_model": {"ground_truth": "{}"}, "provenance_json": "{}",
+    }  # fmt: skip
+    meta = meta_from_files(dumps(record).encode(), None)
+    assert meta.fields["phrases"] == ["blue key", "red ring"]
+    assert (meta.caption, meta.license) == ("A red ring.", "CC0-1.0")
+    assert not meta.fields.keys() & {"objects_json", "negatives_json", "reward_model", "provenance_json"}
+    broken = meta_from_files(dumps({**record, "objects_json": "[1"}).encode(), None)
+    assert "phrases" not in broken.fields
+    assert "objects_json" in broken.fields["json_error"]
+    other = meta_from_files(dumps({**record, "objects_json": "[1]"}).encode(), None)
+    assert "json_error" in other.fields
+
+
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
