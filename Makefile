@@ -4,12 +4,12 @@ DEMO := .venv-demo
 TEST := .venv
 OUT := build/demo
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo demo-models test test-slow lint clean
 
 $(DEMO)/ready: pyproject.toml
 	$(PYTHON) -m venv $(DEMO)
 	$(DEMO)/bin/pip install --quiet --upgrade pip
-	$(DEMO)/bin/pip install --quiet -e .
+	$(DEMO)/bin/pip install --quiet -e '.[models]'
 	touch $@
 
 $(TEST)/ready: pyproject.toml
@@ -20,12 +20,20 @@ $(TEST)/ready: pyproject.toml
 
 demo: $(DEMO)/ready
 	rm -rf $(OUT)
-	$(DEMO)/bin/python examples/draw_pictures.py $(OUT)/pictures
-	$(DEMO)/bin/pe annotate $(OUT)/pictures $(OUT)/annotated --detector dataset \
-		--annotations $(OUT)/pictures/instances.json --segmenter grabcut --shard-inputs 16
+	$(DEMO)/bin/pe synth $(OUT)/world --scenes 300 --split test --seed 7 --shard-inputs 100
+	$(DEMO)/bin/pe annotate $(OUT)/world $(OUT)/annotated --preset demo --phrases field:phrases --shard-inputs 100
 	$(DEMO)/bin/pe verify $(OUT)/annotated
+	$(DEMO)/bin/pe score-labels $(OUT)/annotated --truth $(OUT)/world --phrases 8
 	$(DEMO)/bin/pe view $(OUT)/annotated --output $(OUT)/view.html
 	@echo "open $(OUT)/view.html in a browser; the shards are in $(OUT)/annotated/shards"
+
+# The weights under pe/assets/demo, from nothing: about three CPU hours; killed, it goes on from its last checkpoint.
+TRAIN := OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000 $(TEST)/bin/python
+demo-models: $(TEST)/ready
+	$(TRAIN) examples/demo_models/scenes.py build/demo-models/scenes --split test --scenes 1000
+	$(TRAIN) examples/demo_models/scenes.py build/demo-models/scenes --split train --scenes 40000
+	$(TRAIN) examples/demo_models/detector.py
+	$(TRAIN) examples/demo_models/segmenter.py
 
 lint: $(TEST)/ready
 	$(TEST)/bin/ruff check .

@@ -75,7 +75,7 @@ def giou(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 class Batch:
-    """Pictures, prompts and targets of a step, padded where counts differ."""
+    """Pictures, prompts and targets of a step, padded where counts differ; boxes are cx, cy, w, h in fractions."""
 
     def __init__(self, data: dict[str, np.ndarray], rows: np.ndarray, rng: np.random.Generator, flip: bool) -> None:
         pixels = data["pixels"][rows].astype(np.float32) / 255
@@ -92,7 +92,7 @@ class Batch:
             tokens, spans = encode(phrases)
             ids.append(tokens)
             token_targets.append([spans[t] for t in targets])
-            boxes.append(box / side)
+            boxes.append(np.hstack([box[:, :2] + box[:, 2:], 2 * (box[:, 2:] - box[:, :2])]) / (2 * side))
         length = max(map(len, ids))
         self.pixels = torch.from_numpy(np.ascontiguousarray(pixels.transpose(0, 3, 1, 2)))
         self.ids = torch.zeros(len(rows), length, dtype=torch.long)
@@ -125,7 +125,7 @@ def outputs(model: torch.nn.Module, batch: Batch) -> list[tuple[torch.Tensor, to
 
 
 def loss_of(found: list[tuple[torch.Tensor, torch.Tensor]], batch: Batch) -> torch.Tensor:
-    """The sum over heads of 1.5 focal + 4 L1 + 2 GIoU, each by the number of targets."""
+    """The sum over heads of 2 focal + 4 L1 + 2 GIoU, each by the number of targets."""
     length = batch.ids.shape[1]
     total = torch.zeros(())
     for head, (logits, boxes) in enumerate(found):
@@ -154,7 +154,7 @@ def loss_of(found: list[tuple[torch.Tensor, torch.Tensor]], batch: Batch) -> tor
         cross = functional.binary_cross_entropy_with_logits(logits, target, reduction="none")
         hard = target * (1 - chance) + (1 - target) * chance
         focal = (0.25 * target + 0.75 * (1 - target)) * hard**2 * cross
-        total = total + 1.5 * (focal * valid).sum() / count
+        total = total + 2 * (focal * valid).sum() / count
         if chosen:
             got = torch.cat([boxes[i, queries] for i, queries, _ in chosen])
             want = torch.cat([batch.boxes[i][things] for i, _, things in chosen])
