@@ -14,6 +14,7 @@ def score_labels(
     phrases: Annotated[
         int, typer.Option(min=0, help="Most phrases in the table, the most frequent first; 0: all.")
     ] = 20,
+    min_score: Annotated[float, typer.Option(help="Leave out labels of a lower score.")] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Score labels against ground truth: precision, recall, AP, IoU of masks and rings, borders, captions.
@@ -23,16 +24,19 @@ def score_labels(
     pe score-labels out/ --truth instances_val2017.json --json
     """
     import json
-    import sys
-
-    from rich.console import Console
+    import shutil
+    from dataclasses import asdict
 
     from pe.evaluation.labels import score_labels as run
-    from pe.evaluation.table import quality_table
 
-    score = run(shards, truth)
+    score = run(shards, truth, min_score)
     if as_json:
-        typer.echo(json.dumps(score.as_dict()))
-    else:
-        console = Console(width=None if sys.stdout.isatty() else 160)
-        console.print(quality_table(score, phrases), markup=False)
+        typer.echo(json.dumps(asdict(score)))
+        return
+    from rich.console import Console
+
+    from pe.evaluation.table import quality_tables
+
+    # Below 110 columns rich would cut the numbers; a pipe has no width of its own.
+    console = Console(highlight=False, width=max(110, shutil.get_terminal_size((160, 24)).columns))
+    console.print(quality_tables(score, phrases), markup=False)

@@ -13,14 +13,15 @@ from pe.annotators.load_annotations import load_annotations
 from pe.annotators.segmenters.dataset import annotation_mask
 from pe.errors import InputError
 from pe.geometry.masks import encode
-from pe.schemas.sample import Object, Rle, Sample
+from pe.schemas.sample import Rle, Sample
 from pe.shards.output import Output
-from pe.shards.read import read_shard
+from pe.shards.read import read_row, read_shard
+from pe.shards.sidecar import Row, Sidecar
 
 
 @dataclass(frozen=True, slots=True)
 class TrueObject:
-    """One object that is there; a `crowd` is a region where predictions cost nothing."""
+    """One object, its box as x0, y0, x1, y1 in pixels; a `crowd` is a region where labels cost nothing."""
 
     phrase: str
     box: Box
@@ -30,7 +31,7 @@ class TrueObject:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """What is known of one picture; of phrases outside `judged` nothing is known."""
+    """What is known of one picture; of phrases outside `judged` nothing is. Phrases are as `normal` gives them."""
 
     objects: list[TrueObject]
     judged: frozenset[str]
@@ -42,55 +43,81 @@ class TruthSet(ABC):
     size: int
     by: str
 
+    def __init__(self) -> None:
+        self._paired: set[int] = set()
+
+    @property
+    def unpaired(self) -> int:
+        """How many truths no sample has asked for."""
+        return self.size - len(self._paired)
+
     @abstractmethod
-    def find(self, sample: Sample) -> Truth | None:
-        """The truth of the sample's picture. Raises InputError when its size is not the picture's."""
+    def find(self, sample: Sample) -> Truth | str:
+        """The truth of the sample's picture, or why it has none: without_truth, ambiguous_name, other_size."""
 
 
 def normal(phrase: str) -> str:
-    """A phrase as it is compared: case, underscores and runs of spaces do not count."""
+    """A phrase as it is compared: case, underscores and runs of spaces do not matter."""
     return " ".join(phrase.replace("_", " ").casefold().split())
 
 
 def load_truth(path: Path) -> TruthSet:
     """The truth at `path`. Raises InputError for what is neither shards nor annotations."""
-    if path.suffix == ".tar" or (path.is_dir() and Output(path).exists):
+    if path.suffix == ".tar" or (path / "plan.jsonl").is_file():
         return _ShardTruth(path)
     return _FileTruth(path)
 
 
-def shards_of(path: Path) -> Iterator[tuple[Sample, bytes]]:
-    """Every sample of an output folder, or of one shard."""
+def shards_of(path: Path) -> list[Path]:
+    """The tars of an output folder, or the one shard that `path` is. Raises InputError when it is neither."""
     if path.suffix == ".tar":
-        yield from read_shard(path)
-        return
+        if not path.with_suffix(".json").is_file():
+            raise InputError(f"{path}: not a committed shard (there is no {path.with_suffix('.json').name})")
+        return [path]
     output = Output(path)
     if not output.exists:
         raise InputError(f"{path}: not an output folder of pe (it has no plan.jsonl), nor a shard's .tar")
-    for shard in output.shards():
-        yield from read_shard(shard)
+    return output.shards()
+
+
+def annotated(shard: Path) -> Iterator[Sample]:
+    """The samples of a shard. Raises InputError when they are not annotated ones."""
+    for sample, _ in read_shard(shard):
+        if sample.kind != "annotated":
+            raise InputError(f"{shard}: holds {sample.kind} samples, not annotated ones")
+        yield sample
 
 
 class _ShardTruth(TruthSet):
-    """By the picture's bytes: phrases of its objects and its negatives are judged (federated, as in LVIS)."""
+    """By the picture's bytes: the phrases of its objects and its negatives are judged (federated, as in LVIS).
 
-    by = "the sha256 of the image"
+    Keeps where each record is, not the records.
+    """
+
+    by = "the picture's sha256"
 
     def __init__(self, path: Path) -> None:
-        self.size = 0
-        self._records: dict[str, tuple[str, str]] = {}
-        for sample, _ in shards_of(path):
-            for digest in (sample.sha256, sample.source_sha256):
-                self._records.setdefault(digest, (sample.objects_json, sample.negatives_json))
-            self.size += 1
+        super().__init__()
+        self._places: list[tuple[Path, Row]] = []
+        self._number: dict[str, int] = {}
+        for shard in shards_of(path):
+            index = Sidecar.load(shard.with_suffix(".json")).index
+            for row, sample in zip(index, annotated(shard), strict=True):
+                for digest in filter(None, (sample.sha256, sample.source_sha256)):
+                    self._number.setdefault(digest, len(self._places))
+                self._places.append((shard, row))
+        self.size = len(self._places)
 
-    def find(self, sample: Sample) -> Truth | None:
-        record = self._records.get(sample.sha256) or self._records.get(sample.source_sha256)
-        if record is None:
-            return None
-        objects = [Object.model_validate(item) for item in json.loads(record[0])]
-        found = [TrueObject(normal(item.phrase), item.bbox, item.mask) for item in objects]
-        absent = {normal(phrase) for phrase in json.loads(record[1])}
+    def find(self, sample: Sample) -> Truth | str:
+        number = self._number.get(sample.sha256, self._number.get(sample.source_sha256))
+        if number is None:
+            return "without_truth"
+        self._paired.add(number)
+        record, _ = read_row(*self._places[number])
+        if (record.width, record.height) != (sample.width, sample.height):
+            return "other_size"
+        found = [TrueObject(normal(item.phrase), item.bbox, item.mask) for item in record.objects()]
+        absent = {normal(phrase) for phrase in json.loads(record.negatives_json)}
         return Truth(found, frozenset(absent | {item.phrase for item in found}))
 
 
@@ -100,18 +127,18 @@ class _FileTruth(TruthSet):
     by = "the file's name"
 
     def __init__(self, path: Path) -> None:
+        super().__init__()
         self._file = load_annotations(str(path))
         self.size = len(self._file.images)
 
-    def find(self, sample: Sample) -> Truth | None:
+    def find(self, sample: Sample) -> Truth | str:
         images = self._file.find(sample.source)
         if len(images) != 1:
-            return None
+            return "ambiguous_name" if images else "without_truth"
         image = images[0]
+        self._paired.add(id(image))
         if image.width and image.height and (image.width, image.height) != (sample.width, sample.height):
-            raise InputError(
-                f"{sample.source}: the truth is {image.width}x{image.height}, the sample {sample.width}x{sample.height}"
-            )
+            return "other_size"
         wide, high = (sample.width, sample.height) if image.fractions else (1, 1)
         found = []
         for item in image.annotations:

@@ -41,12 +41,17 @@ def read_sample(output: Output, key: str) -> tuple[Sample, bytes]:
         tar = output.tar_path(name)
         for row in _sidecar(tar).index:
             if row.key == key:
-                handle = _open(tar)
-                try:
-                    return _read_row(handle, tar, row)
-                finally:
-                    os.close(handle)
+                return read_row(tar, row)
     raise InputError(f"{output.root} has no sample {key}")
+
+
+def read_row(tar: Path, row: Row) -> tuple[Sample, bytes]:
+    """One sample of the shard `tar` and its image bytes. Raises DamageError when it is not what was committed."""
+    handle = _open(tar)
+    try:
+        return _read_row(handle, tar, row)
+    finally:
+        os.close(handle)
 
 
 def split_block(block: bytes, row: Row) -> tuple[bytes, bytes]:

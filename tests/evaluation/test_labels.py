@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -12,6 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from pe.errors import InputError
+from pe.evaluation.labels import score_labels
+from pe.geometry.masks import encode
+from pe.schemas.sample import Object, dumps
+from tests.reports.outputs import write
 
 PE = [sys.executable, "-c", "from pe.cli import main; main()"]
 
@@ -97,7 +107,13 @@ def test_figures_by_hand(tmp_path: Path) -> None:
     out = _annotated(tmp_path, tmp_path / "labels.json", ["a.png", "b.png"])
     result = _score(out, "--truth", tmp_path / "truth.json")
     overall = result["overall"]
-    assert result["pictures"] == {"scored": 2, "without_truth": 0, "other_size": 0, "truth_without_sample": 1}
+    assert result["pictures"] == {
+        "scored": 2,
+        "without_truth": 0,
+        "ambiguous_name": 0,
+        "other_size": 0,
+        "truth_without_sample": 1,
+    }
     assert (overall["truths"], overall["predictions"], overall["hits"]) == (4, 5, 2)
     assert overall["precision"] == pytest.approx(2 / 5)
     assert overall["recall"] == pytest.approx(2 / 4)
@@ -179,3 +195,116 @@ def test_what_cannot_be_compared_is_one_line(tmp_path: Path) -> None:
     done = pe("score-labels", tmp_path / "pictures", "--truth", tmp_path / "labels.json")
     assert done.returncode == 2
     assert "not an output folder" in done.stderr
+
+
+def _file(shared: Path) -> tuple[COCO, Path]:
+    path = shared / "photos/coco128/instances.json"
+    with contextlib.redirect_stdout(io.StringIO()):
+        return COCO(str(path)), path
+
+
+def test_ap_is_that_of_pycocotools_for_boxes_and_masks(shared: Path, tmp_path: Path) -> None:
+    truth, path = _file(shared)
+    rng = np.random.default_rng(1)
+    names = {number: item["name"] for number, item in truth.cats.items()}
+    records: list[dict[str, object]] = []
+    found: dict[str, list[dict[str, Any]]] = {"bbox": [], "segm": []}
+    for image_id in sorted(truth.imgs):
+        image = truth.imgs[image_id]
+        objects = []
+        for item in truth.loadAnns(truth.getAnnIds(image_id)):
+            for _ in range(int(rng.choice(3, p=(0.2, 0.6, 0.2)))):
+                x, y, w, h = np.array(item["bbox"]) * (1 + rng.normal(size=4) * 0.06)
+                category = item["category_id"] if rng.random() < 0.9 else int(rng.choice(list(names)))
+                mask = np.roll(truth.annToMask(item).astype(bool), tuple(rng.integers(-4, 5, 2)), (0, 1))
+                objects.append(
+                    Object(
+                        id=len(objects), phrase=names[category], score=round(float(rng.random()), 2),
+                        bbox=(x, y, x + w, y + h), mask=encode(mask),
+                    )
+                )  # fmt: skip
+        sizes = {"source": image["file_name"], "width": image["width"], "height": image["height"]}
+        records.append({"objects": objects, **sizes})
+        for item in objects:
+            assert item.mask is not None
+            x0, y0, x1, y1 = item.bbox
+            category = next(number for number, name in names.items() if name == item.phrase)
+            shared_keys = {"image_id": image_id, "category_id": category, "score": item.score}
+            found["bbox"].append({**shared_keys, "bbox": [x0, y0, x1 - x0, y1 - y0]})
+            found["segm"].append(
+                {**shared_keys, "segmentation": {"size": list(item.mask.size), "counts": item.mask.counts}}
+            )
+    write(tmp_path / "out", records, 100)
+    score = score_labels(tmp_path / "out", path)
+    for kind, prefix in (("bbox", ""), ("segm", "mask_")):
+        with contextlib.redirect_stdout(io.StringIO()):
+            judge = COCOeval(truth, truth.loadRes(found[kind]), kind)
+            judge.evaluate()
+            judge.accumulate()
+            judge.summarize()
+        for name, expected in zip(("ap", "ap50", "ap75"), judge.stats, strict=False):
+            assert 0.05 < expected < 0.95
+            assert score.overall[prefix + name] == pytest.approx(expected, abs=1e-9)
+        precision = judge.eval["precision"][..., 0, 2].mean(axis=1)
+        for number, values in zip(judge.params.catIds, precision.T, strict=True):
+            figures = score.phrases.get(names[number], {})
+            expected = None if values[0] < 0 else pytest.approx(values.mean(), abs=1e-9)
+            assert figures.get(prefix + "ap") == expected
+
+
+def _thing(phrase: str, x: float, y: float, w: float, h: float, score: float = 1.0, **more: object) -> Object:
+    """A rectangle in a 48 x 32 picture with itself as its mask and ring."""
+    mask = np.zeros((32, 48), np.bool_)
+    mask[int(y) : int(y + h), int(x) : int(x + w)] = True
+    ring = [x, y, x + w, y, x + w, y + h, x, y + h]
+    shapes = {"mask": encode(mask), "rings": [ring]} | more
+    return Object(id=0, phrase=phrase, score=score, bbox=(x, y, x + w, y + h), **shapes)  # type: ignore[arg-type]
+
+
+def test_every_label_is_a_prediction_or_left_out_for_a_reason(tmp_path: Path) -> None:
+    there = [_thing("Red_Ring", 0, 0, 10, 10), _thing("cat", 20, 0, 20, 20)]
+    write(tmp_path / "truth", [{"objects": there, "negatives_json": dumps(["bird"])}, {}, {}])
+    labels = [
+        _thing("red  ring", 0, 0, 10, 10, 0.9, predicted_iou=0.75),
+        _thing("cat", 20, 0, 20, 16, 0.8, predicted_iou=0.9),
+        _thing("BIRD", 20, 0, 20, 20, 0.7),
+        _thing("zebra", 20, 0, 20, 20, 0.6),
+        _thing("cat", 20, 0, 20, 20, 0.2),
+    ]
+    write(tmp_path / "out", [{"objects": labels}])
+    score = score_labels(tmp_path / "out", tmp_path / "truth", 0.5)
+    overall = score.overall
+    left_out = [overall[name] for name in ("predictions", "not_judged", "below_min_score", "in_crowd")]
+    assert left_out == [3, 1, 1, 0]
+    assert set(score.phrases) == {"red ring", "cat", "bird"}
+    assert (overall["hits"], overall["wrong_phrase"], overall["on_absent_phrases"]) == (2, 1, 1)
+    assert overall["predicted_iou_error"] == pytest.approx((0.25 + 0.1) / 2)
+    assert (overall["mask_precision"], overall["mask_recall"]) == (pytest.approx(2 / 3), 1.0)
+    assert score.pictures["truth_without_sample"] == 2
+    assert score.phrases["bird"]["ap"] is score.phrases["bird"]["recall"] is None
+    assert overall["ap50"] == 1.0
+
+
+def test_boxes_and_masks_are_hits_of_their_own(tmp_path: Path) -> None:
+    write(tmp_path / "truth", [{"objects": [_thing("cat", 0, 0, 20, 20)]}])
+    quarter = _thing("cat", 0, 0, 10, 10)
+    good_box = quarter.model_copy(update={"bbox": (0.0, 0.0, 20.0, 20.0)})
+    write(tmp_path / "out", [{"objects": [good_box]}])
+    overall = score_labels(tmp_path / "out", tmp_path / "truth").overall
+    assert (overall["f1"], overall["mask_f1"], overall["mask_iou"], overall["ring_iou"]) == (1.0, 0.0, 0.25, 0.25)
+    assert (overall["ap"], overall["mask_ap50"]) == (1.0, 0.0)
+
+
+def test_a_label_without_a_mask_among_those_with_one_is_no_mask_hit(tmp_path: Path) -> None:
+    both = [_thing("cat", 0, 0, 20, 20), _thing("dog", 25, 0, 20, 20)]
+    write(tmp_path / "truth", [{"objects": both}])
+    write(tmp_path / "out", [{"objects": [both[0], both[1].model_copy(update={"mask": None, "rings": None})]}])
+    overall = score_labels(tmp_path / "out", tmp_path / "truth").overall
+    assert (overall["recall"], overall["mask_recall"], overall["mask_ap"], overall["mask_iou"]) == (1.0, 0.5, 0.5, 1.0)
+
+
+def test_other_kinds_of_samples_are_refused(tmp_path: Path) -> None:
+    write(tmp_path / "out", [{"kind": "sft"}])
+    write(tmp_path / "truth", [{}])
+    with pytest.raises(InputError, match="holds sft samples"):
+        score_labels(tmp_path / "out", tmp_path / "truth")

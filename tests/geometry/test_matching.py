@@ -1,59 +1,109 @@
-"""The matcher: best one-to-one pairs, and COCO's greedy ones."""
-
 from __future__ import annotations
 
-from itertools import permutations
+from itertools import combinations, permutations
+from random import Random
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import array_shapes, arrays
 
-from pe.geometry.matching import greedy, hungarian
+from pe.geometry.matching import Overlaps, greedy, hungarian
 
-SMALL = arrays(
-    np.float64,
-    array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=5),
-    elements=st.sampled_from([0.0, 0.1, 0.3, 0.49, 0.5, 0.6, 0.75, 0.9, 1.0]),
-)
+_EIGHTHS = st.integers(0, 8).map(lambda value: value / 8)
 
 
-def _best(matrix: npt.NDArray[np.float64], threshold: float) -> tuple[int, float]:
-    """The most pairs, and their largest sum, by trying every way."""
-    if matrix.shape[0] > matrix.shape[1]:
-        matrix = matrix.T
-    ways = permutations(range(matrix.shape[1]), matrix.shape[0])
-    kept = ([matrix[i, j] for i, j in enumerate(way) if matrix[i, j] >= threshold] for way in ways)
-    return max((len(values), round(sum(values), 9)) for values in kept)
+@st.composite
+def matrices(draw: st.DrawFn, most: int = 4) -> Overlaps:
+    rows, columns = draw(st.integers(0, most)), draw(st.integers(0, most))
+    values = draw(st.lists(_EIGHTHS, min_size=rows * columns, max_size=rows * columns))
+    return np.array(values, np.float64).reshape(rows, columns)
 
 
-@given(SMALL, st.sampled_from([0.3, 0.5, 0.75]))
-def test_no_other_choice_is_better(matrix: npt.NDArray[np.float64], threshold: float) -> None:
+def best_by_trying(matrix: Overlaps, threshold: float) -> tuple[float, int]:
+    """Largest sum, and the most pairs that reach it, of all one-to-one choices."""
+    rows, columns = matrix.shape
+    best = (0.0, 0)
+    for count in range(1, min(rows, columns) + 1):
+        for left in combinations(range(rows), count):
+            for right in permutations(range(columns), count):
+                values = [matrix[i, j] for i, j in zip(left, right, strict=True)]
+                if all(value >= threshold and value > 0 for value in values):
+                    best = max(best, (float(sum(values)), count))
+    return best
+
+
+@given(matrices(), _EIGHTHS)
+def test_no_choice_of_pairs_is_better(matrix: Overlaps, threshold: float) -> None:
     pairs = hungarian(matrix, threshold)
     assert len({i for i, _ in pairs}) == len({j for _, j in pairs}) == len(pairs)
-    assert all(matrix[pair] >= threshold for pair in pairs)
-    assert (len(pairs), round(sum(matrix[pair] for pair in pairs), 9)) == _best(matrix, threshold)
+    assert all(matrix[pair] >= threshold and matrix[pair] > 0 for pair in pairs)
+    assert pairs == sorted(pairs) == hungarian(matrix, threshold)
+    assert (sum(matrix[pair] for pair in pairs), len(pairs)) == best_by_trying(matrix, threshold)
 
 
-@given(SMALL, st.randoms(use_true_random=False))
-def test_order_changes_no_total(matrix: npt.NDArray[np.float64], random: object) -> None:
-    rows = np.random.default_rng(0).permutation(len(matrix))
-    before, after = hungarian(matrix), hungarian(matrix[rows])
+@given(matrices(6), _EIGHTHS, st.randoms(use_true_random=False))
+def test_the_order_of_rows_and_columns_changes_neither_sum_nor_number(
+    matrix: Overlaps, threshold: float, random: Random
+) -> None:
+    rows, columns = list(range(matrix.shape[0])), list(range(matrix.shape[1]))
+    random.shuffle(rows)
+    random.shuffle(columns)
+    turned = matrix[np.ix_(rows, columns)]
+    before, after = hungarian(matrix, threshold), hungarian(turned, threshold)
     assert len(before) == len(after)
-    assert sum(matrix[pair] for pair in before) == pytest.approx(sum(matrix[rows][pair] for pair in after))
+    assert sum(matrix[pair] for pair in before) == sum(turned[pair] for pair in after)
 
 
-def test_a_pair_below_the_threshold_stands_in_no_way() -> None:
+def test_pairs_below_the_threshold_displace_none() -> None:
+    # Without a threshold the two lesser pairs add up to more than the one that is good.
+    overlaps = [[0.8, 0.49], [0.49, 0.0]]
+    assert hungarian(overlaps, 0.0) == [(0, 1), (1, 0)]
+    assert hungarian(overlaps, 0.5) == [(0, 0)]
+    assert hungarian([[0.5]], 0.5) == [(0, 0)]
+    # A better pair does give way where the two that take its place add up to more.
     assert hungarian([[0.9, 0.6], [0.8, 0.4]], 0.5) == [(0, 1), (1, 0)]
-    assert hungarian([[0.4]], 0.5) == []
-    assert hungarian(np.zeros((0, 3))) == []
-    assert hungarian([[0.0]], 0.0) == []
 
 
-def test_greedy_takes_the_best_free_one_and_crowds_last() -> None:
-    overlaps = [[0.9, 0.6], [0.8, 0.55], [0.7, 0.0]]
-    assert greedy(overlaps, [0.5, 0.85]).tolist() == [[0, 1, -1], [0, -1, -1]]
-    crowd = [False, True]
-    assert greedy([[0.6, 0.9], [0.0, 0.8], [0.0, 0.8]], [0.5], crowd).tolist() == [[0, 1, 1]]
+def test_nothing_to_match_and_what_is_no_number() -> None:
+    assert hungarian(np.zeros((0, 3)), 0.5) == hungarian(np.zeros((3, 0)), 0.5) == hungarian([[0.0]], 0.0) == []
+    for bad in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="finite"):
+            hungarian([[bad]], 0.5)
+
+
+def coco_by_the_letter(
+    matrix: Overlaps, scores: list[float], thresholds: list[float], crowd: list[bool]
+) -> npt.NDArray[np.int64]:
+    """The loops of COCOeval.evaluateImg (pycocotools 2.0.11)."""
+    gtind = np.argsort(crowd, kind="mergesort")
+    dtind = np.argsort([-score for score in scores], kind="mergesort")
+    found = np.full((len(thresholds), len(scores)), -1, np.int64)
+    for tind, t in enumerate(thresholds):
+        gtm = np.zeros(len(crowd))
+        for d in dtind:
+            iou, m = min([t, 1 - 1e-10]), -1
+            for g in gtind:
+                if gtm[g] > 0 and not crowd[g]:
+                    continue
+                if m > -1 and not crowd[m] and crowd[g]:
+                    break
+                if matrix[d, g] < iou:
+                    continue
+                iou, m = matrix[d, g], g
+            if m == -1:
+                continue
+            found[tind, d] = m
+            gtm[m] = 1
+    return found
+
+
+@given(matrices(6), st.data())
+def test_greedy_is_cocos(matrix: Overlaps, data: st.DataObject) -> None:
+    scores = data.draw(st.lists(_EIGHTHS, min_size=len(matrix), max_size=len(matrix)))
+    crowd = data.draw(st.lists(st.booleans(), min_size=matrix.shape[1], max_size=matrix.shape[1]))
+    thresholds = [0.25, 0.5, 0.875, 1.0]
+    found = greedy(matrix, scores, thresholds, crowd)
+    assert found.shape == (4, len(matrix))
+    assert np.array_equal(found, coco_by_the_letter(matrix, scores, thresholds, crowd))

@@ -12,41 +12,47 @@ from pe.geometry.matching import greedy
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 MOST = 100
 """Predictions of one phrase that count in a picture, best score first."""
+
 _RECALLS = np.linspace(0, 1, 101)
 
 
 @dataclass
 class AveragePrecision:
-    """Gathers one phrase's predictions picture by picture."""
+    """Gathers one phrase's predictions, picture by picture."""
 
     truths: int = 0
-    scores: list[float] = field(default_factory=list)
-    hits: list[npt.NDArray[np.bool_]] = field(default_factory=list)
-    ignored: list[npt.NDArray[np.bool_]] = field(default_factory=list)
+    _scores: list[npt.NDArray[np.float64]] = field(default_factory=list)
+    _hits: list[npt.NDArray[np.int8]] = field(default_factory=list)
 
     def add(self, scores: npt.ArrayLike, overlaps: npt.ArrayLike, crowd: npt.ArrayLike) -> None:
-        """One picture: `scores` (N,), `overlaps` (N, M) with its truths, of which `crowd` (M,) bool cost nothing."""
-        values, matrix = np.asarray(scores, np.float64), np.asarray(overlaps, np.float64)
-        regions = np.asarray(crowd, bool)
+        """One picture: `scores` (N,) of predictions, their `overlaps` (N, M) with truths, of which `crowd` (M,) bool.
+
+        A crowd is no truth to be found, and what falls into it costs nothing. Among equal scores the earlier picture
+        comes first, as in COCOeval.
+        """
+        values, regions = np.asarray(scores, np.float64), np.asarray(crowd, bool)
         self.truths += int((~regions).sum())
+        if not len(values):
+            return
         order = np.argsort(-values, kind="stable")[:MOST]
-        found = greedy(matrix.reshape(len(values), len(regions))[order], THRESHOLDS, regions)
-        self.scores += values[order].tolist()
-        ignored = (found >= 0) & np.append(regions, False)[found]
-        self.hits += list(((found >= 0) & ~ignored).T)
-        self.ignored += list(ignored.T)
+        matrix = np.asarray(overlaps, np.float64).reshape(len(values), len(regions))[order]
+        found = greedy(matrix, values[order], THRESHOLDS, regions)
+        # 1 a hit, 0 a miss, -1 in a crowd
+        hits = np.where(found < 0, 0, np.where(np.append(regions, False)[found], -1, 1))
+        self._scores.append(values[order])
+        self._hits.append(hits.astype(np.int8))
 
     def result(self) -> npt.NDArray[np.float64] | None:
-        """(10,) average precision at each of THRESHOLDS; None where the phrase has no truth."""
+        """(10,) average precision at each of THRESHOLDS; None where there is no truth."""
         if not self.truths:
             return None
-        if not self.scores:
+        if not self._scores:
             return np.zeros(len(THRESHOLDS))
-        order = np.argsort(-np.array(self.scores), kind="stable")
-        hits, ignored = np.array(self.hits)[order].T, np.array(self.ignored)[order].T
-        right = np.cumsum(hits, axis=1, dtype=np.float64)
-        wrong = np.cumsum(~hits & ~ignored, axis=1, dtype=np.float64)
-        precision = right / np.maximum(right + wrong, np.spacing(1))
+        order = np.argsort(-np.concatenate(self._scores), kind="stable")
+        hits = np.concatenate(self._hits, axis=1)[:, order]
+        right = np.cumsum(hits == 1, axis=1, dtype=np.float64)
+        wrong = np.cumsum(hits == 0, axis=1, dtype=np.float64)
+        precision = right / np.maximum(right + wrong, 1.0)
         best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
         values = np.zeros(len(THRESHOLDS))
         for t, recall in enumerate(right / self.truths):

@@ -8,28 +8,45 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from pe.geometry.masks import mask_window
+
 Mask = npt.NDArray[np.bool_]
+
 TOLERANCE = 0.008
+"""Pixels that two borders may lie apart, as a fraction of the picture's diagonal."""
 
 
-def boundary_f(mask: Mask, truth: Mask, tolerance: float = TOLERANCE) -> float:
-    """The boundary F-measure of DAVIS (Perazzi et al. 2016, after Martin et al. 2004) of two (H, W) masks.
+def boundary_f(mask: Mask, truth: Mask) -> float:
+    """The boundary measure F of DAVIS of two (H, W) bool masks, 0..1: Perazzi et al. 2016, after Martin et al. 2004.
 
-    Precision is the share of the mask's border pixels within `tolerance` (a fraction of the picture's diagonal, at
-    least one pixel) of the truth's border, recall the other way round. Two masks without a border agree: 1.0.
+    Precision is the share of the mask's border pixels that are at most ceil(TOLERANCE * diagonal) pixels from the
+    truth's border, recall the other way round, F their harmonic mean: DAVIS's db_eval_boundary. A border pixel differs
+    from its right, lower or lower right neighbour; the picture's edge is no border. Two masks without any agree, 1.0.
     """
-    radius = max(1, math.ceil(tolerance * math.hypot(*mask.shape)))
-    first, second = _border(mask), _border(truth)
-    if not first.any() or not second.any():
-        return float(not first.any() and not second.any())
-    near = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    precision = float((first & (cv2.dilate(second.astype(np.uint8), near) > 0)).sum() / first.sum())
-    recall = float((second & (cv2.dilate(first.astype(np.uint8), near) > 0)).sum() / second.sum())
+    reach = math.ceil(TOLERANCE * math.hypot(*mask.shape))
+    borders = [_border(mask), _border(truth)]
+    window = mask_window(borders[0] | borders[1])
+    if window is None:
+        return 1.0
+    drawn, true = (border[window] for border in borders)
+    if not drawn.any() or not true.any():
+        return 0.0
+    precision = float(_near(true, reach)[drawn].mean())
+    recall = float(_near(drawn, reach)[true].mean())
     return 2 * precision * recall / (precision + recall) if precision + recall else 0.0
 
 
 def _border(mask: Mask) -> Mask:
-    """Pixels of the mask with a neighbour (of four, or the picture's edge) that is none."""
-    inner = cv2.erode(mask.astype(np.uint8), cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)), borderValue=0)
-    border: Mask = mask & (inner == 0)
+    border = np.zeros_like(mask)
+    border[:, :-1] |= mask[:, :-1] != mask[:, 1:]
+    border[:-1] |= mask[:-1] != mask[1:]
+    border[:-1, :-1] |= mask[:-1, :-1] != mask[1:, 1:]
     return border
+
+
+def _near(border: Mask, reach: int) -> Mask:
+    """Pixels at most `reach` from `border`: what DAVIS finds by dilation with a disk, at a cost that does not grow."""
+    far = cv2.distanceTransform((~border).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    # Squared distances are whole numbers, so that half way to the next one no last bit of a root decides.
+    near: Mask = far < math.sqrt(reach * reach + 0.5)
+    return near

@@ -1,4 +1,4 @@
-"""Average precision equals pycocotools' on boxes that are a little off, crowds included."""
+"""Average precision equals pycocotools' on boxes that are a little off, crowds included, and figures by hand."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pycocotools import mask as coco
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from pe.evaluation.metrics.average_precision import AveragePrecision
+from pe.evaluation.metrics.average_precision import MOST, AveragePrecision
 
 
 def test_equal_to_pycocotools_on_real_annotations(shared: Path) -> None:
@@ -57,11 +57,36 @@ def test_equal_to_pycocotools_on_real_annotations(shared: Path) -> None:
     assert compared > 60
 
 
-def test_nothing_found_is_0_and_nothing_there_is_none() -> None:
-    empty = AveragePrecision()
-    empty.add([0.9], np.zeros((1, 0)), np.zeros(0, bool))
-    assert empty.result() is None
-    empty.add([], np.zeros((0, 2)), np.zeros(2, bool))
-    result = empty.result()
+def test_by_hand() -> None:
+    """Hit, miss, hit of three truths: precision 1 up to recall 1/3, 2/3 up to 2/3, then nothing."""
+    gathered = AveragePrecision()
+    gathered.add([0.9, 0.7, 0.5], [[0.8, 0.0], [0.0, 0.3], [0.0, 0.62]], [False, False])
+    gathered.add([], np.zeros((0, 1)), [False])
+    result = gathered.result()
     assert result is not None
-    assert result.tolist() == [0.0] * 10
+    assert result[0] == pytest.approx((34 * 1 + 33 * 2 / 3) / 101)
+    assert result[5] == pytest.approx(34 / 101)
+    assert result[9] == 0.0
+
+
+def test_a_crowd_is_no_truth_and_costs_nothing() -> None:
+    gathered = AveragePrecision()
+    gathered.add([0.5, 0.9, 0.8], [[0.9, 0.1], [0.1, 0.9], [0.0, 0.95]], [False, True])
+    assert gathered.truths == 1
+    assert gathered.result() == pytest.approx(np.append(np.ones(9), 0.0))
+
+
+def test_only_the_best_hundred_of_a_picture_count() -> None:
+    gathered = AveragePrecision()
+    overlaps = np.zeros((MOST + 1, 1))
+    overlaps[-1] = 1.0
+    gathered.add(np.linspace(1, 0.5, MOST + 1), overlaps, [False])
+    assert gathered.result() == pytest.approx(np.zeros(10))
+
+
+def test_without_truth_there_is_none() -> None:
+    gathered = AveragePrecision()
+    gathered.add([0.5], np.zeros((1, 0)), [])
+    assert gathered.result() is None
+    gathered.add([], np.zeros((0, 1)), [False])
+    assert gathered.result() == pytest.approx(np.zeros(10))
