@@ -18,8 +18,9 @@ from torch.nn import functional
 
 MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 DEVIATION = np.array([58.395, 57.12, 57.375], np.float32)
-SIDE, PATCH, WIDTH = 128, 4, 64
-BOXES = 3
+SIDE, PATCH, WIDTH = 128, 8, 64
+ENCODER, LAYERS = 96, 5
+BOXES = 4
 
 
 def build() -> torch.nn.Module:
@@ -28,9 +29,9 @@ def build() -> torch.nn.Module:
 
     config = SamConfig(
         vision_config={
-            "hidden_size": WIDTH, "output_channels": WIDTH, "num_hidden_layers": 4, "num_attention_heads": 2,
-            "image_size": SIDE, "patch_size": PATCH, "window_size": 8, "global_attn_indexes": [],
-            "num_pos_feats": WIDTH // 2, "mlp_dim": 4 * WIDTH,
+            "hidden_size": ENCODER, "output_channels": WIDTH, "num_hidden_layers": LAYERS, "num_attention_heads": 3,
+            "image_size": SIDE, "patch_size": PATCH, "window_size": 8, "global_attn_indexes": list(range(LAYERS)),
+            "num_pos_feats": WIDTH // 2, "mlp_dim": 4 * ENCODER,
         },
         prompt_encoder_config={
             "hidden_size": WIDTH, "image_size": SIDE, "patch_size": PATCH, "mask_input_channels": 8,
@@ -91,7 +92,8 @@ def sample(
 def predict(model: torch.nn.Module, pixels: torch.Tensor, boxes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mask logits (B, BOXES, S, S) and predicted IoU (B, BOXES)."""
     answer = model(pixel_values=pixels, input_boxes=boxes, multimask_output=False)
-    return answer.pred_masks[:, :, 0], answer.iou_scores[:, :, 0]
+    logits = functional.interpolate(answer.pred_masks[:, :, 0], (SIDE, SIDE), mode="bilinear", align_corners=False)
+    return logits, answer.iou_scores[:, :, 0]
 
 
 def overlap(logits: torch.Tensor, masks: torch.Tensor) -> torch.Tensor:
@@ -124,7 +126,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=Path, default=Path("build/demo-models/scenes"))
     parser.add_argument("--work", type=Path, default=Path("build/demo-models/segmenter"))
     parser.add_argument("--out", type=Path, default=Path("pe/assets/demo/sam"))
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--steps", type=int, default=4500)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--threads", type=int, default=1)

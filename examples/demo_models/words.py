@@ -14,6 +14,7 @@ _SPECIAL = {"[PAD]": 0, "[UNK]": 100, "[CLS]": 101, "[SEP]": 102, ".": 1012, "?"
 WORDS = [*SHAPES, *NAMES, *TEXTURES, *SIZES]
 IDS = {word: 1030 + i for i, word in enumerate(WORDS)}
 LENGTH = 1030 + len(WORDS)
+KINDS = (len(SHAPES), len(NAMES), len(TEXTURES))
 
 
 def save_tokenizer(folder: Path) -> None:
@@ -39,13 +40,13 @@ def prompt(
 ) -> tuple[list[tuple[str, ...]], list[int]]:
     """Phrases in random order and, per thing of `kinds` (N, 3), the phrase that it is the target of.
 
-    Things of one shape are all named in the same way, so that no thing is the target of two phrases; one to four
+    Things of one shape are all named in the same way, so that no thing is the target of two phrases; one to seven
     phrases are true of nothing in the scene, half of them one word away from one that is.
     """
     way = {int(shape): int(rng.choice(4, p=modes)) for shape in np.unique(kinds[:, 0])}
     named = [phrase_of(kind, way[int(kind[0])]) for kind in kinds]
     asked = list(dict.fromkeys(named))
-    wanted = len(asked) + int(rng.integers(1, 5))
+    wanted = len(asked) + int(rng.integers(1, 8))
     for _ in range(40):
         if len(asked) >= wanted:
             break
