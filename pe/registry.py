@@ -1,6 +1,7 @@
 """Units by name: a unit's name is its module's name, found without importing it.
 
-Third parties add theirs through the entry-point groups `pe.detectors`, `pe.segmenters`, `pe.captioners`, `pe.filters`.
+In a name, an underscore between digits is a dot and any other a hyphen: `qwen2_5_vl.py` is "qwen2.5-vl". Third parties
+add theirs through the entry-point groups `pe.detectors`, `pe.segmenters`, `pe.captioners`, `pe.filters`, `pe.formats`.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import difflib
 import importlib
 import importlib.metadata
 import importlib.util
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +21,20 @@ _HOMES = {
     "segmenters": "annotators/segmenters",
     "captioners": "annotators/captioners",
     "filters": "engines/filters",
+    "formats": "formats",
 }
 
 
 def names(kind: str) -> list[str]:
     """The sorted names of all units of `kind` (a key such as "detectors"), built in and installed."""
     home = Path(__file__).parent / _HOMES[kind]
-    built_in = {path.stem for path in home.glob("*.py") if not path.stem.startswith("_")}
+    built_in = {unit_name(path.stem) for path in home.glob("*.py") if not path.stem.startswith("_")}
     return sorted(built_in | {point.name for point in importlib.metadata.entry_points(group=f"pe.{kind}")})
+
+
+def unit_name(stem: str) -> str:
+    """The name of the unit whose module is called `stem`."""
+    return re.sub(r"(?<=\d)_(?=\d)", ".", stem).replace("_", "-")
 
 
 def load(kind: str, name: str) -> Any:
@@ -35,8 +43,9 @@ def load(kind: str, name: str) -> Any:
     Raises InputError with the nearest names for an unknown one.
     """
     home = Path(__file__).parent / _HOMES[kind]
-    if (home / f"{name}.py").is_file() and not name.startswith("_"):
-        module = importlib.import_module(f"pe.{_HOMES[kind].replace('/', '.')}.{name}")
+    stem = re.sub(r"[-.]", "_", name)
+    if (home / f"{stem}.py").is_file() and not stem.startswith("_"):
+        module = importlib.import_module(f"pe.{_HOMES[kind].replace('/', '.')}.{stem}")
         (public,) = module.__all__
         return getattr(module, public)
     for point in importlib.metadata.entry_points(group=f"pe.{kind}", name=name):

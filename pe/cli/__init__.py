@@ -10,6 +10,7 @@ import typer
 
 from pe.cli.annotate import annotate
 from pe.cli.bench import bench
+from pe.cli.formats import formats
 from pe.cli.models import models
 from pe.cli.score_labels import score_labels
 from pe.cli.show import show
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 for command in (annotate, synth, score_labels, verify, view, show, models, bench):
     app.command()(command)
+app.add_typer(formats, name="formats")
 
 
 def _version(wanted: bool) -> None:
