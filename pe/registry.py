@@ -1,7 +1,8 @@
 """Units by name: a unit's name is its module's name, found without importing it.
 
 In a name, an underscore between digits is a dot and any other a hyphen: `qwen2_5_vl.py` is "qwen2.5-vl". Third parties
-add theirs through the entry-point groups `pe.detectors`, `pe.segmenters`, `pe.captioners`, `pe.filters`, `pe.formats`.
+add theirs through the entry-point groups `pe.detectors`, `pe.segmenters`, `pe.captioners`, `pe.filters`, `pe.formats`,
+`pe.tasks`, `pe.verifiers`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ _HOMES = {
     "captioners": "annotators/captioners",
     "filters": "engines/filters",
     "formats": "formats",
+    "tasks": "engines/tasks",
+    "verifiers": "verifiers",
 }
 
 

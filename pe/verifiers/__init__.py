@@ -1,0 +1,26 @@
+"""Verifiers: rewards by the sample's own fields, one file each; `pe.registry` finds them by name (kind "verifiers")."""
+
+from pe.verifiers._base import Call, Missing, Parameters, Verifier
+from pe.verifiers._schedule import V_TRIUNE, Schedule, Thresholds
+from pe.verifiers._scoring import Panel, Question, Score, check, panel, score, stages
+from pe.verifiers._truth import Target, Truth, read_truth
+
+__all__ = [
+    "V_TRIUNE",
+    "Call",
+    "Missing",
+    "Panel",
+    "Parameters",
+    "Question",
+    "Schedule",
+    "Score",
+    "Target",
+    "Thresholds",
+    "Truth",
+    "Verifier",
+    "check",
+    "panel",
+    "read_truth",
+    "score",
+    "stages",
+]

@@ -1,0 +1,33 @@
+"""Whether a response has the form that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from pe.formats import Decoded
+from pe.verifiers._base import Call, Parameters, Verifier
+
+__all__ = ["FormatVerifier"]
+
+
+class FormatParameters(Parameters):
+    """`signed`: -1 instead of 0 for a response that is not in the format (Perception-R1)."""
+
+    also: dict[str, dict[str, Any]] = {}
+    signed: bool = False
+
+
+class FormatVerifier(Verifier):
+    """1 for a response that its decoder reads as it stands ("ok" or "none-present"), 0 for any other."""
+
+    Parameters = FormatParameters
+    behaviour: ClassVar[Literal["continuous", "threshold", "form"]] = "form"
+    components = ("format",)
+    formula = "1 if the parse status is ok or none-present, else 0 (-1 if signed)"
+    source = "Perception-R1 (arXiv 2504.07954) section 3.2: +1 / -1; most others 1 / 0"
+
+    def judge(self, answer: Decoded, truth: Any, call: Call) -> Mapping[str, float]:
+        """See Verifier."""
+        whole = answer.status in ("ok", "none-present")
+        return {"format": 1.0 if whole else -1.0 if self.parameters.signed else 0.0}
