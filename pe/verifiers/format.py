@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
+from pydantic import Field
+
 from pe.formats import Decoded
 from pe.verifiers._base import Call, Parameters, Verifier
 
@@ -14,7 +16,7 @@ __all__ = ["FormatVerifier"]
 class FormatParameters(Parameters):
     """`signed`: -1 instead of 0 for a response that is not in the format (Perception-R1)."""
 
-    also: dict[str, dict[str, Any]] = {}
+    also: dict[str, dict[str, Any]] = Field(default={})
     signed: bool = False
 
 
