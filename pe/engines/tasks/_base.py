@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -21,7 +22,8 @@ class Exchange:
     `question` is the text of the prompt without a place for the image. `answer` is what is right, for the format to
     write, and `wording` what stands around that text in training by imitation ("It is at {answer}."). `truth` is the
     ground truth as `pe.verifiers.Truth` reads it. `verifier`, `parameters` (without the format, which the build adds)
-    and `weights` go into the record as they are.
+    and `weights` go into the record as they are; without a verifier the exchange is for training by imitation alone.
+    `system` is the system prompt, where there is one.
     """
 
     question: str
@@ -32,6 +34,7 @@ class Exchange:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=lambda: {"accuracy": 1.0, "format": 0.1})
     wording: str = "{answer}"
+    system: str = ""
 
 
 class Parameters(BaseModel):
@@ -41,12 +44,16 @@ class Parameters(BaseModel):
 
 
 class Task(ABC):
-    """One task, made once for its parameters; what it yields depends on its arguments alone."""
+    """One task, made once for its parameters; what it yields depends on its arguments alone.
+
+    `skipped` counts by reason what it could not ask or its format could not write.
+    """
 
     Parameters: ClassVar[type[Parameters]] = Parameters
 
     def __init__(self, parameters: Any) -> None:
         self.parameters = parameters
+        self.skipped: Counter[str] = Counter()
 
     @abstractmethod
     def exchanges(
