@@ -21,8 +21,11 @@ _HOMES = {
     "detectors": "annotators/detectors",
     "segmenters": "annotators/segmenters",
     "captioners": "annotators/captioners",
+    "exports": "shards/exports",
     "filters": "engines/filters",
     "formats": "formats",
+    "imports": "shards/imports",
+    "row_filters": "engines/mixes/filters",
     "tasks": "engines/tasks",
     "verifiers": "verifiers",
 }
@@ -47,7 +50,7 @@ def load(kind: str, name: str) -> Any:
     """
     home = Path(__file__).parent / _HOMES[kind]
     stem = re.sub(r"[-.]", "_", name)
-    if (home / f"{stem}.py").is_file() and not stem.startswith("_"):
+    if re.fullmatch(r"[A-Za-z0-9]\w*", stem) and (home / f"{stem}.py").is_file():
         module = importlib.import_module(f"pe.{_HOMES[kind].replace('/', '.')}.{stem}")
         (public,) = module.__all__
         return getattr(module, public)

@@ -14,9 +14,10 @@ from pe.evaluation.metrics.average_precision import AveragePrecision
 from pe.evaluation.metrics.caption_facts import CaptionFacts
 from pe.evaluation.picture import HIT, Compared
 from pe.evaluation.tally import Tally, share
-from pe.evaluation.truth import Truth, annotated, load_truth, normal, shards_of
+from pe.evaluation.truth import Truth, annotated, load_truth, normal
 from pe.geometry.matching import Overlaps, hungarian
 from pe.schemas.sample import Sample
+from pe.shards.read import shards_of
 
 _AP = ("ap", "ap50", "ap75")
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from pycocotools import mask as coco
 
-from pe.evaluation.metrics.boundary import boundary_f
 from pe.evaluation.truth import TrueObject
+from pe.geometry.boundary import boundary_f
 from pe.geometry.boxes import to_xywh
 from pe.geometry.masks import decode, mask_iou
 from pe.geometry.matching import Overlaps, hungarian

@@ -14,8 +14,7 @@ from pe.annotators.segmenters.dataset import annotation_mask
 from pe.errors import InputError
 from pe.geometry.masks import encode
 from pe.schemas.sample import Rle, Sample
-from pe.shards.output import Output
-from pe.shards.read import read_row, read_shard
+from pe.shards.read import read_row, read_shard, shards_of
 from pe.shards.sidecar import Row, Sidecar
 
 
@@ -66,18 +65,6 @@ def load_truth(path: Path) -> TruthSet:
     if path.suffix == ".tar" or (path / "plan.jsonl").is_file():
         return _ShardTruth(path)
     return _FileTruth(path)
-
-
-def shards_of(path: Path) -> list[Path]:
-    """The tars of an output folder, or the one shard that `path` is. Raises InputError when it is neither."""
-    if path.suffix == ".tar":
-        if not path.with_suffix(".json").is_file():
-            raise InputError(f"{path}: not a committed shard (there is no {path.with_suffix('.json').name})")
-        return [path]
-    output = Output(path)
-    if not output.exists:
-        raise InputError(f"{path}: not an output folder of pe (it has no plan.jsonl), nor a shard's .tar")
-    return output.shards()
 
 
 def annotated(shard: Path) -> Iterator[Sample]:

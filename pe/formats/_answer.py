@@ -34,6 +34,8 @@ class Item:
     def __post_init__(self) -> None:
         if (self.bbox is not None) + (self.point is not None) + (self.rings is not None) != 1:
             raise ValueError("an item has exactly one of bbox, point and rings")
+        if self.bbox is not None and self.keypoints is None and all(map(math.isfinite, self.bbox)):
+            return
         if self.keypoints is not None and self.bbox is None:
             raise ValueError("keypoints come with a bbox")
         if self.rings is not None and (not self.rings or any(len(ring) < 6 or len(ring) % 2 for ring in self.rings)):

@@ -79,10 +79,11 @@ class JsonFormat(Format):
     def _pixels(self, numbers: Sequence[float], frame: Frame, fractions: bool, reading: Reading) -> list[float] | None:
         """`numbers` as pixels of the stored image, or None for an object that is not in it."""
         pixels = []
+        thousandths = self.units == "thousandths"
+        sides, tops = frame.image, (1, 1) if fractions else (1000, 1000) if thousandths else frame.shown
         for index, number in enumerate(numbers):
-            side = frame.side(index)
-            top = 1 if fractions else 1000 if self.units == "thousandths" else frame.shown_side(index)
-            if self.units == "thousandths" and not -0.02 * top <= number <= _OVERSHOOT * top:
+            side, top = sides[index % 2], tops[index % 2]
+            if thousandths and not -0.02 * top <= number <= _OVERSHOOT * top:
                 reading.repair("an object off the grid was dropped")
                 return None
             if not math.isfinite(number):

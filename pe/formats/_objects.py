@@ -58,6 +58,10 @@ class Found:
 def shapes(node: Any, hint: str = "") -> Iterator[Found]:
     """All shapes under `node` in order. `hint` is the name it stands under, the phrase of what carries none."""
     if isinstance(node, Table):
+        usual = _usual(node)
+        if usual is not None:
+            yield usual
+            return
         for fields, cut in _groups(node):
             yield from _table(fields, cut, hint)
     elif isinstance(node, list):
@@ -73,18 +77,37 @@ def shapes(node: Any, hint: str = "") -> Iterator[Found]:
             yield Found("bbox", numbers if whole else None, hint, keyed=bool(hint))
 
 
+def _usual(table: Table) -> Found | None:
+    """The shape of {"bbox_2d": [four numbers], "label": "..."}, which nearly every row is, by the shortest way."""
+    if len(table) != 2 or not table.closed or table[0][0] != "bbox_2d" or table[1][0] != "label":
+        return None
+    box, phrase = table[0][1], table[1][1]
+    if type(phrase) is not str or not phrase or type(box) is not list or len(box) != 4:
+        return None
+    for number in box:
+        if (type(number) is not int and type(number) is not float) or not -1e9 < number < 1e9:
+            return None
+    return Found("bbox", box, phrase)
+
+
 def has_repeats(node: Any) -> bool:
     """Whether a table under `node` names a shape or a label twice."""
     if not isinstance(node, list) or not node or isinstance(node[0], int | float):
         return False
     if isinstance(node, Table):
+        if _usual(node) is not None:
+            return False
         return len(list(_groups(node))) > 1 or any(has_repeats(value) for _, value in node)
     return any(map(has_repeats, node))
 
 
 def _groups(table: Table) -> Iterator[tuple[dict[str, Any], bool]]:
     """The pairs of `table` as one dictionary, or several where a key is repeated: one an object."""
-    fields: dict[str, Any] = {}
+    fields: dict[str, Any] = {key.strip(): value for key, value in table}
+    if len(fields) == len(table) and "" not in fields:
+        yield fields, not is_closed(table)
+        return
+    fields = {}
     for key, value in table:
         key = key.strip()
         if key and key in fields and (_meaning(key) in _SHAPES or key in _LABEL_KEYS):
@@ -205,7 +228,9 @@ def _score(lower: dict[str, Any]) -> float | None:
 def _phrase(lower: dict[str, Any]) -> tuple[str, bool]:
     """The label among the fields, and whether it is cut short."""
     for key in _LABEL_KEYS:
-        value = lower.get(key)
+        if key not in lower:
+            continue
+        value = lower[key]
         if isinstance(value, Cut):
             return "", True
         if isinstance(value, str | int | float) and not isinstance(value, bool):

@@ -45,6 +45,8 @@ def says_none(text: str) -> bool:
     if len(text) > 4 * _LONGEST_REFUSAL:
         return False
     text = text.strip()
+    if text.startswith("```"):
+        text = text.strip("`").removeprefix("json").strip()
     if not text or len(text) > _LONGEST_REFUSAL:
         return False
     said = re.split(r"[.!。]\s|[.!。]$|\n", text.strip(" []{}()'\"`*\t\n").lower(), maxsplit=1)[0].replace("’", "'")

@@ -29,17 +29,22 @@ def clip(boxes: npt.ArrayLike, height: int, width: int) -> Boxes:
 
 def area(boxes: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """(N,) areas in square pixels; 0 for a box whose corners are swapped."""
-    array = as_boxes(boxes)
-    return np.asarray(np.prod(np.maximum(array[:, 2:] - array[:, :2], 0.0), axis=1))
+    x0, y0, x1, y1 = as_boxes(boxes).T
+    return np.asarray(np.maximum(x1 - x0, 0.0) * np.maximum(y1 - y0, 0.0))
 
 
 def iou(a: npt.ArrayLike, b: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """(N, M) intersection over union of (N, 4) and (M, 4) boxes; 0 where neither has an area."""
     first, second = as_boxes(a), as_boxes(b)
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    common = np.prod(np.maximum(high - low, 0.0), axis=2)
-    union = area(first)[:, None] + area(second)[None] - common
+    columns = first.T[:, :, None]
+    common = np.minimum(columns[2], second[:, 2])
+    common -= np.maximum(columns[0], second[:, 0])
+    high = np.minimum(columns[3], second[:, 3])
+    high -= np.maximum(columns[1], second[:, 1])
+    common = np.maximum(common, 0.0, out=common)
+    common *= np.maximum(high, 0.0, out=high)
+    union = np.add(area(first)[:, None], area(second), out=high)
+    union -= common
     ratio: npt.NDArray[np.float64] = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
     return ratio
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -41,20 +42,36 @@ def rings_to_mask(
     if orientation == "simpleseg-compat":
         return centre_rings_to_mask([_within_reach(ring) for ring in points], height, width)
     mask = np.zeros((height, width), np.bool_)
-    points = [ring for ring in points if len(ring) >= 3]
-    if not points or not mask.size:
-        return mask
-    start = _within_reach(np.concatenate(points))
-    length = np.array([len(ring) for ring in points])
-    last = np.cumsum(length) - 1
-    stop = np.roll(start, -1, axis=0)
-    stop[last] = start[last - length + 1]
-    corner = np.maximum(np.floor(start.min(axis=0)), 0.0).astype(np.int64)
-    columns, rows = np.minimum(np.ceil(start.max(axis=0)), (width, height)).astype(np.int64) - corner
-    if columns > 0 and rows > 0:
-        x, y = corner
-        mask[y : y + rows, x : x + columns] = _fill(start - corner, stop - corner, int(rows), int(columns))
+    found = crossings(points, height, width)
+    if found is not None:
+        (x, y, columns, rows), row, column = found
+        mask[y : y + rows, x : x + columns] = _fill(row, column, rows, columns)
     return mask
+
+
+def crossings(
+    rings: Sequence[Ring], height: int, width: int
+) -> tuple[tuple[int, int, int, int], npt.NDArray[np.int64], npt.NDArray[np.int64]] | None:
+    """Where the edges of `rings`, (N, 2) arrays, cross the rows of a (height, width) image by `rings_to_mask`'s rule.
+
+    Returns the rings' window (x, y, columns, rows) in the image, and row and column in that window of every crossing,
+    in no order; None where the window is empty. The pixels of a row from an odd crossing up to the next are set; the
+    column `columns` takes what lies beyond the window. Raises ValueError for NaN and infinity.
+    """
+    points = [ring for ring in rings if len(ring) >= 3]
+    if not points or not height or not width:
+        return None
+    start = _within_reach(np.concatenate(points))
+    stop = np.concatenate([start[1:], start[:1]])
+    if len(points) > 1:
+        last = np.cumsum([len(ring) for ring in points]) - 1
+        stop[last] = start[np.append(0, last[:-1] + 1)]
+    x, y = (max(math.floor(low), 0) for low in start.min(axis=0).tolist())
+    right, bottom = start.max(axis=0).tolist()
+    columns, rows = min(math.ceil(right), width) - x, min(math.ceil(bottom), height) - y
+    if columns <= 0 or rows <= 0:
+        return None
+    return (x, y, columns, rows), *_cross(start - (x, y), stop - (x, y), rows, columns)
 
 
 def _pairs(ring: npt.ArrayLike) -> Ring:
@@ -70,20 +87,24 @@ def _within_reach(points: Ring) -> Ring:
     return np.clip(points, -_FAR, _FAR)
 
 
-def _fill(start: Ring, stop: Ring, height: int, width: int) -> Mask:
-    """Even-odd fill of the edges start[k] -> stop[k] into a (height, width) window at the origin."""
-    down = (start[:, 1] < stop[:, 1])[:, None]
-    upper, lower = np.where(down, start, stop), np.where(down, stop, start)
-    # row j is crossed when upper.y <= j + 0.5 < lower.y
-    first = np.clip(np.ceil(upper[:, 1] - 0.5), 0, height).astype(np.int64)
-    rows = np.clip(np.ceil(lower[:, 1] - 0.5), 0, height).astype(np.int64) - first
-    edge = np.repeat(np.arange(len(rows)), rows)
-    row = first[edge] + np.arange(len(edge)) - (np.cumsum(rows) - rows)[edge]
-    x0, y0 = upper[edge].T
-    x1, y1 = lower[edge].T
-    crossing = x0 + (row + 0.5 - y0) * (x1 - x0) / (y1 - y0)
-    # the first pixel whose centre is not left of the crossing; one spare column takes those beyond the window
-    column = np.clip(np.ceil(crossing - 0.5), 0, width).astype(np.int64)
+def _cross(start: Ring, stop: Ring, height: int, width: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Row and column of every crossing of the edges start[k] -> stop[k] in a (height, width) window at the origin."""
+    down = start[:, 1] < stop[:, 1]
+    x0, x1 = np.where(down, start[:, 0], stop[:, 0]), np.where(down, stop[:, 0], start[:, 0])
+    y0, y1 = np.where(down, start[:, 1], stop[:, 1]), np.where(down, stop[:, 1], start[:, 1])
+    # row j is crossed when y0 <= j + 0.5 < y1
+    first, beyond = (np.clip(np.ceil(y - 0.5), 0, height).astype(np.int64) for y in (y0, y1))
+    rows = beyond - first
+    ends = np.cumsum(rows)
+    row = np.arange(ends[-1]) + np.repeat(first - ends + rows, rows)
+    x0, y0, across, high = (np.repeat(values, rows) for values in (x0, y0, x1 - x0, y1 - y0))
+    crossing = x0 + (row + 0.5 - y0) * across / high
+    # the first pixel whose centre is not left of the crossing
+    return row, np.clip(np.ceil(crossing - 0.5), 0, width).astype(np.int64)
+
+
+def _fill(row: npt.NDArray[np.int64], column: npt.NDArray[np.int64], height: int, width: int) -> Mask:
+    """The (height, width) window whose pixels lie right of an odd number of crossings of their row."""
     toggles = np.bincount(row * (width + 1) + column, minlength=height * (width + 1)).reshape(height, width + 1)
     parity = np.bitwise_xor.accumulate(toggles[:, :width].astype(np.uint8) & 1, axis=1)
     return parity.view(np.bool_)

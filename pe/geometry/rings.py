@@ -15,7 +15,7 @@ from pe.geometry.simpleseg import mask_to_centre_rings
 
 _Number = TypeVar("_Number", np.int32, np.float64)
 
-_FLOOR_SLOPE = 20.0
+FLOOR_SLOPE = 20.0
 _NEAREST = 0.4
 
 
@@ -117,7 +117,7 @@ def _simplify(
 ) -> list[npt.NDArray[np.int32]]:
     """The rings with `epsilon`, halved for the whole object until the IoU with `crop` is at least 1 - 20 * epsilon."""
     exact = _split(points, lengths.tolist())
-    floor = 1.0 - _FLOOR_SLOPE * epsilon
+    floor = 1.0 - FLOOR_SLOPE * epsilon
     previous, _ = _neighbours(np.repeat(np.arange(len(exact)), lengths))
     edges = np.abs(points - points[previous]).sum(axis=1)
     perimeters = np.add.reduceat(edges, np.cumsum(lengths) - lengths) * (lengths > 4)
@@ -146,14 +146,24 @@ def _reduce(ring: npt.NDArray[np.int32], tolerance: float) -> npt.NDArray[np.int
 
 
 def _crosses(ring: npt.NDArray[np.int32]) -> bool:
-    """Whether two edges of `ring` cross at a point inside both; only edges whose x ranges overlap are compared."""
-    ends = np.stack([ring, np.concatenate([ring[1:], ring[:1]])]).astype(np.int64)
-    low, high = ends[:, :, 0].min(axis=0), ends[:, :, 0].max(axis=0)
+    start = ring.astype(np.int64)
+    return bool(edges_that_cross(start, np.roll(start, -1, axis=0)).any())
+
+
+def edges_that_cross(start: npt.NDArray[np.int64], stop: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which of the edges `start` -> `stop`, (N, 2) int64 both, cross another one at a point inside both: (N,) bool.
+
+    Only edges whose x ranges overlap are compared.
+    """
+    low, high = np.minimum(start[:, 0], stop[:, 0]), np.maximum(start[:, 0], stop[:, 0])
     order = np.argsort(low, kind="stable")
-    start, stop = ends[:, order]
-    rivals = np.maximum(np.searchsorted(low[order], high[order]) - np.arange(len(ring)) - 1, 0)
-    one = np.repeat(np.arange(len(ring)), rivals)
-    other = one + 1 + np.arange(len(one)) - (np.cumsum(rivals) - rivals)[one]
+    rivals = np.maximum(np.searchsorted(low[order], high[order]) - np.arange(len(order)) - 1, 0)
+    one = np.repeat(np.arange(len(order)), rivals)
+    other = order[one + 1 + np.arange(len(one)) - (np.cumsum(rivals) - rivals)[one]]
+    one = order[one]
     a, b, c, d = start[one], stop[one], start[other], stop[other]
     apart = np.sign(_cross(b - a, c - a)) * np.sign(_cross(b - a, d - a)) < 0
-    return bool((apart & (np.sign(_cross(d - c, a - c)) * np.sign(_cross(d - c, b - c)) < 0)).any())
+    apart &= np.sign(_cross(d - c, a - c)) * np.sign(_cross(d - c, b - c)) < 0
+    crossing = np.zeros(len(order), np.bool_)
+    crossing[one[apart]] = crossing[other[apart]] = True
+    return crossing

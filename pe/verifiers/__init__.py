@@ -2,8 +2,8 @@
 
 from pe.verifiers._base import Call, Missing, Parameters, Verifier
 from pe.verifiers._schedule import V_TRIUNE, Schedule, Thresholds
-from pe.verifiers._scoring import Panel, Question, Score, check, panel, score, stages
-from pe.verifiers._truth import Target, Truth, read_truth
+from pe.verifiers._scoring import Panel, Question, Score, check, panel, read_answers, score, stages
+from pe.verifiers._truth import Target, Truth, TruthError, read_truth
 
 __all__ = [
     "V_TRIUNE",
@@ -17,9 +17,11 @@ __all__ = [
     "Target",
     "Thresholds",
     "Truth",
+    "TruthError",
     "Verifier",
     "check",
     "panel",
+    "read_answers",
     "read_truth",
     "score",
     "stages",

@@ -16,7 +16,7 @@ from pe.formats import Decoded, Format, Size
 from pe.registry import load
 from pe.schemas.sample import Sample
 from pe.verifiers._base import Call, Missing, Verifier
-from pe.verifiers._truth import Target, Truth, read_truth
+from pe.verifiers._truth import Target, Truth, TruthError, read_truth
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,19 @@ def score(
     ]
 
 
+def read_answers(question: Question, responses: Sequence[str]) -> tuple[Truth, list[Decoded]]:
+    """The truth of `question` with its objects, and each of `responses` as the question's first verifier reads it.
+
+    Raises InputError where the question itself cannot be scored.
+    """
+    verifiers = panel(question.verifier, question.params_json)
+    main, form = verifiers.verifiers[0], verifiers.formats[0]
+    truth = read_truth(question.ground_truth)
+    needed = _as_needed(truth, main, form, Call("", question.image, question.input_size))
+    decode, asked = _format(form).decode, _asked(truth)
+    return needed, [decode(text, question.image, question.input_size, asked) for text in responses]
+
+
 @dataclass(frozen=True)
 class _Ready:
     panel: Panel
@@ -131,7 +144,7 @@ class _Ready:
     asked: str
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=128)
 def _prepare(question: Question) -> _Ready:
     verifiers = panel(question.verifier, question.params_json)
     weights = _weights(question, verifiers.components)
@@ -142,7 +155,7 @@ def _prepare(question: Question) -> _Ready:
         try:
             truths.append(verifier.prepare(_as_needed(truth, verifier, form, call), call))
         except ValueError as error:
-            raise InputError(f"{question.verifier}: the ground truth cannot be used: {error}") from None
+            raise TruthError(f"{question.verifier}: the ground truth cannot be used: {error}") from None
     return _Ready(verifiers, tuple(truths), weights, _asked(truth))
 
 
@@ -153,6 +166,8 @@ def _as_needed(truth: Truth, verifier: Verifier, form: str, call: Call) -> Truth
     if not verifier.shapes:
         return truth.model_copy(update={"text": truth.written})
     gold = _format(form).decode(truth.written, call.image, call.input_size)
+    if gold.status == "unparsable" and not type(verifier).__module__.endswith("_compat"):
+        raise ValueError(f"its text holds no answer in the format {form}: {truth.written[:80]!r}")
     targets = tuple(
         Target(phrase=item.phrase, bbox=item.bbox, point=item.point, rings=item.rings, keypoints=item.keypoints)
         for item in gold.objects
@@ -161,6 +176,9 @@ def _as_needed(truth: Truth, verifier: Verifier, form: str, call: Call) -> Truth
 
 
 def _asked(truth: Truth) -> str:
+    """The phrase that is asked for if it is one, or the question with its options."""
+    if truth.options:
+        return "\n".join([truth.question, *(f"{letter}. {words}" for letter, words in truth.options.items())])
     phrases = truth.phrases
     return phrases[0] if len(phrases) == 1 else ""
 
@@ -214,7 +232,7 @@ def _make(name: str, parameters: dict[str, Any]) -> Verifier:
 def _table(text: str, what: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise InputError(f"{what} are not a JSON object: {text[:80]!r}")

@@ -13,6 +13,10 @@ from pe.errors import InputError
 from pe.schemas.sample import Rle
 
 
+class TruthError(InputError):
+    """A ground truth that cannot be read, or not used by the verifier that it is for."""
+
+
 def _finite(numbers: tuple[float, ...]) -> tuple[float, ...]:
     if not all(map(math.isfinite, numbers)):
         raise ValueError("a coordinate is not finite")
@@ -80,14 +84,14 @@ class Truth(BaseModel):
 def read_truth(ground_truth: str) -> Truth:
     """The truth of a `reward_model.ground_truth`: a JSON object (or list of objects), or else the gold text itself.
 
-    Raises InputError for JSON of another form.
+    Raises TruthError for JSON of another form.
     """
     text = ground_truth.strip()
     if text[:1] not in ("{", "["):
         return Truth(written=ground_truth)
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Truth(written=ground_truth)
     try:
         return Truth.model_validate(value)
@@ -96,4 +100,4 @@ def read_truth(ground_truth: str) -> Truth:
             return Truth(written=ground_truth)
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise InputError(f"ground truth: {where}: {first['msg']}") from None
+        raise TruthError(f"ground truth: {where}: {first['msg']}") from None

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from pe.errors import InputError
-from pe.evaluation.truth import Truth, load_truth, normal, shards_of
+from pe.evaluation.truth import Truth, load_truth, normal
 from pe.schemas.sample import Sample, dumps
+from pe.shards.read import shards_of
 from tests.reports.outputs import thing, write
 from tests.shards import factory
 

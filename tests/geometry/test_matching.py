@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pe.geometry.matching import Overlaps, greedy, hungarian
+from pe.geometry.matching import Overlaps, greedy, greedy_best_pair, greedy_by_column, hungarian, most_pairs
 
 _EIGHTHS = st.integers(0, 8).map(lambda value: value / 8)
 
@@ -107,3 +107,68 @@ def test_greedy_is_cocos(matrix: Overlaps, data: st.DataObject) -> None:
     found = greedy(matrix, scores, thresholds, crowd)
     assert found.shape == (4, len(matrix))
     assert np.array_equal(found, coco_by_the_letter(matrix, scores, thresholds, crowd))
+
+
+@given(matrices(), _EIGHTHS)
+def test_no_choice_has_more_pairs_and_of_those_none_a_larger_sum(matrix: Overlaps, threshold: float) -> None:
+    pairs = most_pairs(matrix, threshold)
+    assert len({i for i, _ in pairs}) == len({j for _, j in pairs}) == len(pairs)
+    assert all(matrix[pair] >= threshold and matrix[pair] > 0 for pair in pairs)
+    best = (0, 0.0)
+    for count in range(1, min(matrix.shape) + 1):
+        for left in combinations(range(matrix.shape[0]), count):
+            for right in permutations(range(matrix.shape[1]), count):
+                values = [float(matrix[i, j]) for i, j in zip(left, right, strict=True)]
+                if all(value >= threshold and value > 0 for value in values):
+                    best = max(best, (count, sum(values)))
+    assert (len(pairs), sum(float(matrix[pair]) for pair in pairs)) == best
+
+
+def test_more_pairs_are_not_always_the_larger_sum() -> None:
+    # two pairs of 0.5 are one more than the pair of 1.0 that rules them out, and no larger; three of 0.5 against two
+    overlaps = [[1.0, 0.5, 0.0], [0.5, 0.0, 1.0], [0.0, 0.0, 0.5]]
+    assert most_pairs(overlaps, 0.5) == [(0, 1), (1, 0), (2, 2)]
+    assert hungarian(overlaps, 0.5) == [(0, 0), (1, 2)]
+    with pytest.raises(ValueError, match="finite"):
+        most_pairs([[np.nan]], 0.5)
+
+
+def best_pairs_by_the_letter(matrix: Overlaps, threshold: float) -> list[tuple[int, int]]:
+    """Look through all pairs that are left, again and again, for one that is larger than any before it."""
+    rows, columns = list(range(matrix.shape[0])), list(range(matrix.shape[1]))
+    pairs = []
+    while rows and columns:
+        largest, at = -1.0, (-1, -1)
+        for row in rows:
+            for column in columns:
+                if matrix[row, column] > largest:
+                    largest, at = matrix[row, column], (row, column)
+        if largest < threshold:
+            break
+        pairs.append(at)
+        rows.remove(at[0])
+        columns.remove(at[1])
+    return pairs
+
+
+@given(matrices(6), _EIGHTHS)
+def test_the_best_pair_first(matrix: Overlaps, threshold: float) -> None:
+    assert greedy_best_pair(matrix, threshold) == best_pairs_by_the_letter(matrix, threshold)
+
+
+def columns_by_the_letter(matrix: Overlaps, threshold: float) -> list[tuple[int, int]]:
+    taken: list[int] = []
+    pairs = []
+    for column in range(matrix.shape[1]):
+        rows = [row for row in range(matrix.shape[0]) if row not in taken]
+        overlaps = [matrix[row, column] for row in rows]
+        if rows and max(overlaps) >= threshold and max(overlaps) > 0:
+            row = rows[int(np.argmax(overlaps))]
+            taken.append(row)
+            pairs.append((row, column))
+    return pairs
+
+
+@given(matrices(6), _EIGHTHS)
+def test_columns_in_their_order(matrix: Overlaps, threshold: float) -> None:
+    assert greedy_by_column(matrix, threshold) == columns_by_the_letter(matrix, threshold)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pe.evaluation.metrics.boundary import boundary_f
+from pe.geometry.boundary import boundary_f
 
 Mask = npt.NDArray[np.bool_]
 
@@ -78,3 +78,10 @@ def test_a_filled_hole_costs_as_much_as_its_border() -> None:
     outer, inner = 4 * 60, 4 * 20
     recall = outer / (outer + inner)
     assert boundary_f(filled, ring) == boundary_f(ring, filled) == pytest.approx(2 * recall / (1 + recall), abs=0.01)
+
+
+def test_a_window_is_as_good_as_the_picture() -> None:
+    there, off = square(30, 20, 40), square(32, 20, 40)
+    window = np.s_[19:61, 29:73]
+    assert boundary_f(off[window], there[window], math.ceil(0.008 * math.hypot(100, 120))) == boundary_f(off, there)
+    assert boundary_f(off, there, 1) < boundary_f(off, there) == 1.0

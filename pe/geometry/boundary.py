@@ -16,14 +16,16 @@ TOLERANCE = 0.008
 """Pixels that two borders may lie apart, as a fraction of the picture's diagonal."""
 
 
-def boundary_f(mask: Mask, truth: Mask) -> float:
+def boundary_f(mask: Mask, truth: Mask, reach: int | None = None) -> float:
     """The boundary measure F of DAVIS of two (H, W) bool masks, 0..1: Perazzi et al. 2016, after Martin et al. 2004.
 
-    Precision is the share of the mask's border pixels that are at most ceil(TOLERANCE * diagonal) pixels from the
-    truth's border, recall the other way round, F their harmonic mean: DAVIS's db_eval_boundary. A border pixel differs
-    from its right, lower or lower right neighbour; the picture's edge is no border. Two masks without any agree, 1.0.
+    Precision is the share of the mask's border pixels that are at most `reach` pixels (by default ceil(TOLERANCE *
+    diagonal)) from the truth's border, recall the other way round, F their harmonic mean: DAVIS's db_eval_boundary. A
+    border pixel differs from its right, lower or lower right neighbour; the picture's edge is no border. Two masks
+    without any agree, 1.0. Masks may be windows of a larger picture that hold a pixel more all round than is set.
     """
-    reach = math.ceil(TOLERANCE * math.hypot(*mask.shape))
+    if reach is None:
+        reach = math.ceil(TOLERANCE * math.hypot(*mask.shape))
     borders = [_border(mask), _border(truth)]
     window = mask_window(borders[0] | borders[1])
     if window is None:

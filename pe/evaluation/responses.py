@@ -1,0 +1,232 @@
+"""A model's responses scored by the fields of the samples they answer."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from pe.errors import InputError
+from pe.evaluation.monitors import Monitor, json_lines
+from pe.schemas.sample import Sample
+from pe.shards.output import disk_errors, temp_path
+from pe.shards.read import read_row, shards_of
+from pe.shards.sidecar import Row, Sidecar
+from pe.verifiers import Question, Score
+from pe.verifiers.use.missing import score_or_missing
+
+_EXAMPLES = 3
+
+
+@dataclass
+class Report:
+    """What became of the responses: `scored` + `missing` are those to samples of the shards.
+
+    `bad_lines` could not be read, `unknown_keys` name no sample (`unknown` are the first of them), `unanswered` samples
+    have no response. `reasons` are the first ones for missing scores. `monitor` has the figures by data source.
+    """
+
+    responses: int = 0
+    scored: int = 0
+    missing: int = 0
+    bad_lines: int = 0
+    unknown_keys: int = 0
+    unknown: list[str] = field(default_factory=list)
+    samples: int = 0
+    unanswered: int = 0
+    reasons: list[str] = field(default_factory=list)
+    monitor: Monitor = field(default_factory=Monitor)
+
+    @property
+    def missing_share(self) -> float:
+        """The share of missing scores among the responses to known samples."""
+        return self.missing / max(1, self.scored + self.missing)
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as one JSON object: the counts, the figures `by_source`, and of `all` sources together."""
+        counts = {name: value for name, value in vars(self).items() if name != "monitor"}
+        return counts | {"by_source": self.monitor.figures(), "all": self.monitor.total()}
+
+
+def score_responses(
+    responses: Path,
+    shards: Path,
+    out: Path | None = None,
+    progress: float = 1.0,
+    complain: Callable[[int, str], None] = lambda line, problem: None,
+) -> Report:
+    """Score `responses`, lines of {"key", "response", "tokens"?}, by the rl or annotated samples of `shards`.
+
+    `shards` is an output folder or one shard's .tar. `out` gets a line a scored response and, beside it,
+    `sources_path(out)` a line a data source, both whole or not at all. A line that cannot be read goes to `complain`
+    with its number and is left out. Memory does not grow with the number of samples or responses.
+
+    Raises InputError when nothing at all can be scored: no such file, other samples, no known key.
+    """
+    if out is not None and out.absolute() == responses.absolute():
+        raise InputError(f"{out}: holds the responses; name another file for the scores")
+    report = Report()
+    with _Samples(shards) as samples, _written(out) as stream, _opened(responses) as lines:
+        report.samples = samples.count
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            report.responses += 1
+            try:
+                key, response, tokens = _read(line)
+            except InputError as error:
+                report.bad_lines += 1
+                complain(number, str(error))
+                continue
+            sample = samples.find(key)
+            if sample is None:
+                report.unknown_keys += 1
+                report.unknown += [key] if len(report.unknown) < _EXAMPLES else []
+                continue
+            score = _score(sample, response, progress, tokens, report)
+            if stream is not None:
+                stream.write(_row(number, sample, score))
+        report.unanswered = samples.unanswered()
+        if not report.scored + report.missing:
+            raise InputError(
+                f"{responses}: none of its {report.responses:,} responses is to one of the {report.samples:,} samples "
+                f"of {shards} ({report.unknown_keys:,} unknown keys, {report.bad_lines:,} lines that cannot be read)"
+            )
+    if out is not None:
+        with _written(sources_path(out)) as stream:
+            if stream is not None:
+                stream.writelines(json_lines(report.monitor))
+    return report
+
+
+def sources_path(out: Path) -> Path:
+    """Where the figures by data source go: scores.sources.jsonl beside scores.jsonl."""
+    return out.with_name(f"{out.stem}.sources{out.suffix}")
+
+
+def _score(sample: Sample, response: str, progress: float, tokens: int | None, report: Report) -> Score:
+    question = Question.of(sample)
+    score = score_or_missing(question, response, progress, tokens)
+    report.monitor.add(question, sample.data_source, [response], [score], None if tokens is None else [tokens])
+    if score.score is None:
+        report.missing += 1
+        report.reasons += [f"{sample.key}: {score.reason}"] if len(report.reasons) < _EXAMPLES else []
+    else:
+        report.scored += 1
+    return score
+
+
+def _row(number: int, sample: Sample, score: Score) -> str:
+    row = {
+        "line": number,
+        "key": sample.key,
+        "data_source": sample.data_source,
+        "score": score.score,
+        "components": dict(score.components),
+        "state": score.state,
+        "reason": score.reason,
+        "metrics": dict(score.metrics),
+    }
+    return json.dumps(row) + "\n"
+
+
+def _read(line: bytes) -> tuple[str, str, int | None]:
+    try:
+        row = json.loads(line.decode("utf-8", "replace"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"not JSON: {error}") from None
+    match row:
+        case {"key": str(key), "response": str(response)}:
+            tokens = row.get("tokens")
+            if tokens is None or (type(tokens) is int and tokens >= 0):
+                return key, response, tokens
+            raise InputError("tokens: expected a whole number")
+    raise InputError("expected an object with the texts `key` and `response`")
+
+
+class _Samples:
+    """The samples of shards by key: where each lies is kept in a file, not in memory."""
+
+    def __init__(self, shards: Path) -> None:
+        self._shards = shards_of(shards)
+        self._last: Sample | None = None
+
+    def __enter__(self) -> _Samples:
+        self._folder = tempfile.TemporaryDirectory(prefix="pe-score-")
+        self._base = sqlite3.connect(Path(self._folder.name) / "index.sqlite", isolation_level=None)
+        self._base.execute("PRAGMA journal_mode = OFF")
+        self._base.execute("PRAGMA synchronous = OFF")
+        self._base.execute("BEGIN")
+        self._base.execute(
+            "CREATE TABLE sample (key TEXT PRIMARY KEY, shard, at, size, image, record, answered DEFAULT 0) "
+            "WITHOUT ROWID"
+        )
+        for number, shard in enumerate(self._shards):
+            rows = Sidecar.load(shard.with_suffix(".json")).index
+            self._base.executemany(
+                "INSERT OR IGNORE INTO sample VALUES (?, ?, ?, ?, ?, ?, 0)",
+                ((row.key, number, *row[1:]) for row in rows),
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._base.close()
+        self._folder.cleanup()
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return int(self._base.execute("SELECT count(*) FROM sample").fetchone()[0])
+
+    def unanswered(self) -> int:
+        """How many were never asked for."""
+        return int(self._base.execute("SELECT count(*) FROM sample WHERE NOT answered").fetchone()[0])
+
+    def find(self, key: str) -> Sample | None:
+        """The sample `key`, or None. Raises InputError when it is of a kind without a truth to score by."""
+        if self._last is not None and self._last.key == key:
+            return self._last
+        with closing(
+            self._base.execute("SELECT shard, at, size, image, record FROM sample WHERE key = ?", (key,))
+        ) as rows:
+            found = rows.fetchone()
+        if found is None:
+            return None
+        self._base.execute("UPDATE sample SET answered = 1 WHERE key = ?", (key,))
+        tar = self._shards[found[0]]
+        sample, _ = read_row(tar, Row(key, *found[1:]))
+        if sample.kind == "sft":
+            raise InputError(f"{tar}: holds sft samples, which no response is scored by; name rl or annotated ones")
+        self._last = sample
+        return sample
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Iterator[bytes]]:
+    try:
+        stream = path.open("rb")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    with stream:
+        yield iter(stream)
+
+
+@contextmanager
+def _written(path: Path | None) -> Iterator[TextIO | None]:
+    """A stream whose content becomes `path` when all went well."""
+    if path is None:
+        yield None
+        return
+    temp = temp_path(path)
+    try:
+        with disk_errors(path), temp.open("w", encoding="utf-8") as stream:
+            yield stream
+        with disk_errors(path):
+            temp.replace(path)
+    finally:
+        temp.unlink(missing_ok=True)
