@@ -24,10 +24,14 @@ class _MalformedError(Exception):
     """What is wrong with one record; the caller knows the place."""
 
 
-def read_coco(path: Path) -> AnnotationFile:
-    """Read COCO or LVIS instances. Raises InputError naming the first malformed place."""
+def read_coco(path: Path, form: bytes = b"") -> AnnotationFile:
+    """Read COCO or LVIS instances. Raises InputError naming the first malformed place.
+
+    `form` is the content of `path` in COCO's form, where the file itself has another.
+    """
     data = path.read_bytes()
     sha256 = hashlib.sha256(data).hexdigest()
+    data = form or data
     try:
         content = json.loads(data, object_hook=_compact)
     except json.JSONDecodeError as error:

@@ -9,13 +9,14 @@ from pe.annotators._coco_file import read_coco
 from pe.annotators._yolo_files import read_yolo
 from pe.annotators.annotation_files import AnnotationFile
 from pe.errors import InputError
+from pe.shards.imports._rows import are_rows, rows_as_coco
 
 _loaded: dict[tuple[str, int, int], AnnotationFile] = {}
 _lock = threading.Lock()
 
 
 def load_annotations(word: str) -> AnnotationFile:
-    """The annotation file at path `word`: COCO or LVIS JSON, YOLO's data.yaml, or a folder of YOLO labels.
+    """The annotation file at path `word`: COCO or LVIS JSON, rows of JSON or CSV, YOLO's data.yaml, or a labels folder.
 
     Parsed once per process and shared. Raises InputError with the place of the first thing that is malformed.
     """
@@ -29,6 +30,8 @@ def load_annotations(word: str) -> AnnotationFile:
             try:
                 if path.is_dir() or path.suffix.lower() in (".yaml", ".yml"):
                     _loaded[key] = read_yolo(path)
+                elif are_rows(path):
+                    _loaded[key] = read_coco(path, rows_as_coco(path))
                 else:
                     _loaded[key] = read_coco(path)
             except OSError as error:

@@ -12,7 +12,11 @@ Outcome = dict[str, Any]
 
 OURS = {"captioner", "out_of_memory"}
 """Reasons that blame the model and not the picture."""
-_FILTERS_OF_THE_SOURCE = {"opt_out", "not_downloaded"}
+_FILTERS_OF_THE_SOURCE = {"opt_out", "not_downloaded", "several_images"}
+
+
+class FilteredError(SampleError):
+    """A rule leaves an input out; `reason` is the rule's name."""
 
 
 class OutOfMemoryError(PeError):

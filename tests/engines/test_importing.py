@@ -1,0 +1,206 @@
+"""`pe import` as a whole: annotations in, the same annotations in shards, and out and in again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pe.engines.importing import ImportSettings, import_annotations
+from pe.engines.summary import RunSummary
+from pe.errors import InputError
+from pe.geometry.masks import decode, mask_iou
+from pe.schemas.sample import Sample
+from pe.shards.exports import export
+from pe.shards.output import Output
+from pe.shards.read import read_shard
+from tests.shards import factory
+from tests.shards.exports import rows
+
+
+class Quiet:
+    def planning(self, inputs: int) -> None: ...
+    def started(self, inputs: int, slices: int) -> None: ...
+    def advanced(self, inputs: int, stages: Mapping[str, Mapping[str, float]]) -> None: ...
+    def note(self, text: str) -> None: ...
+
+
+def run(source: Path, out: Path, layout: str, **more: Any) -> RunSummary:
+    return import_annotations(ImportSettings(source=source, out=out, layout=layout, **more), Quiet())
+
+
+def samples(out: Path) -> list[tuple[Sample, bytes]]:
+    return [pair for shard in Output(out).shards() for pair in read_shard(shard)]
+
+
+def pictures(folder: Path, *names: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(factory.picture(number, rows.SIZE))
+
+
+def test_out_as_coco_and_in_again_gives_the_same_masks_bit_for_bit(tmp_path: Path) -> None:
+    shards = rows.annotated(tmp_path / "out")
+    export(shards, tmp_path / "set", "coco")
+    summary = run(tmp_path / "set", tmp_path / "again", "coco", epsilon=0.0)
+    assert summary.run.written == summary.run.inputs == 6
+    for (before, image), (after, same) in zip(samples(shards), samples(tmp_path / "again"), strict=True):
+        assert image == same
+        ours, theirs = before.objects(), after.objects()
+        assert [(item.phrase, item.bbox, item.text) for item in ours] == [
+            (item.phrase, item.bbox, item.text) for item in theirs
+        ]
+        for one, two in zip(ours, theirs, strict=True):
+            assert one.mask == two.mask
+            if one.mask is not None and two.mask is not None:
+                assert np.array_equal(decode(one.mask), decode(two.mask))
+                assert two.ring_iou == 1.0
+        assert json.loads(before.negatives_json) == json.loads(after.negatives_json)
+        assert (before.caption, before.license) == (after.caption, after.license)
+
+
+def test_real_photos_out_and_in_again(shared: Path, tmp_path: Path) -> None:
+    """Eight photographs of coco128, one mask with a hole among them at least."""
+    content = json.loads((shared / "photos/coco128/instances.json").read_text())
+    content["images"] = sorted(content["images"], key=lambda image: str(image["file_name"]))[:8]
+    ids = {image["id"] for image in content["images"]}
+    content["annotations"] = [item for item in content["annotations"] if item["image_id"] in ids]
+    (tmp_path / "in/images").mkdir(parents=True)
+    (tmp_path / "in/instances.json").write_text(json.dumps(content))
+    for image in content["images"]:
+        shutil.copy(shared / "photos/coco128/images" / image["file_name"], tmp_path / "in/images")
+    run(tmp_path / "in", tmp_path / "one", "coco")
+    export(tmp_path / "one", tmp_path / "set", "coco")
+    run(tmp_path / "set", tmp_path / "two", "coco")
+    masks = [[item.mask for item in sample.objects()] for sample, _ in samples(tmp_path / "one")]
+    assert masks == [[item.mask for item in sample.objects()] for sample, _ in samples(tmp_path / "two")]
+    assert sum(map(len, masks)) == sum(not item["iscrowd"] for item in content["annotations"])
+    segmentations = json.loads((tmp_path / "set/annotations/instances_train.json").read_text())["annotations"]
+    assert any(isinstance(item["segmentation"], dict) for item in segmentations)
+    first, _ = samples(tmp_path / "one")[0]
+    assert first.url.startswith("http://farm")
+    assert first.license.startswith("Attribution")
+
+
+def test_out_as_yolo_and_in_again_keeps_holes(tmp_path: Path) -> None:
+    shards = rows.annotated(tmp_path / "out")
+    export(shards, tmp_path / "set", "yolo")
+    run(tmp_path / "set/data.yaml", tmp_path / "again", "yolo")
+    masks, checked = rows.masks(), 0
+    for sample, _ in samples(tmp_path / "again"):
+        for item in sample.objects():
+            if item.phrase in masks and item.phrase != "pixel":
+                assert item.mask is not None
+                assert mask_iou(decode(item.mask), masks[item.phrase]) > (0.8 if item.phrase == "noise" else 0.95)
+                checked += 1
+    assert checked == 20
+
+
+def test_boxes_alone_texts_and_negatives_of_screens(shared: Path, tmp_path: Path) -> None:
+    summary = run(shared / "gui", tmp_path / "out", "coco", data_source="rico")
+    assert summary.run.written == 7
+    found = [sample for sample, _ in samples(tmp_path / "out")]
+    objects = [item for sample in found for item in sample.objects()]
+    assert len(objects) == 150
+    assert {item.phrase for item in objects} == {"text", "button", "image", "input", "checkbox", "container"}
+    assert any(item.text == "Dining room" for item in objects)
+    provenance = json.loads(found[0].provenance_json)
+    assert provenance["attributes"]["0"]["ui_class"]
+    assert provenance["layout"] == "coco"
+    assert found[0].data_source == "rico"
+    assert any(json.loads(sample.negatives_json) for sample in found)
+
+
+def test_words_with_quads_and_illegible_ones_dropped(shared: Path, tmp_path: Path) -> None:
+    run(shared / "ocr", tmp_path / "out", "coco", negatives=False)
+    found = [sample for sample, _ in samples(tmp_path / "out")]
+    objects = [item for sample in found for item in sample.objects()]
+    assert len(objects) == 72
+    assert all(item.text for item in objects if item.quad)
+    dropped = [item for sample in found for item in json.loads(sample.provenance_json).get("dropped", ())]
+    assert [item["reason"] for item in dropped] == ["ignore"] * 28
+    assert all(sample.negatives_json == "[]" for sample in found)
+
+
+def test_captions_and_key_points(shared: Path, tmp_path: Path) -> None:
+    source = shared / "photos/coco_mini"
+    truth = json.loads((source / "person_keypoints.json").read_text())
+    name = next(
+        image["file_name"]
+        for image in truth["images"]
+        if any(item["image_id"] == image["id"] and item["num_keypoints"] for item in truth["annotations"])
+    )
+    run(source / "instances.json", tmp_path / "out", "coco", images=str(source / "images" / name))
+    ((sample, _),) = samples(tmp_path / "out")
+    provenance = json.loads(sample.provenance_json)
+    assert len(provenance["captions"]) == 5
+    assert sample.caption == provenance["captions"][0]
+    assert provenance["keypoint_names"]["person"][0] == "nose"
+    (image,) = (image for image in truth["images"] if image["file_name"] == name)
+    poses = [item["keypoints"] for item in truth["annotations"] if item["image_id"] == image["id"]]
+    ours = [item.keypoints for item in sample.objects() if item.keypoints]
+    assert ours
+    assert all(pose in poses for pose in ours)
+
+
+def test_referring_expressions_go_to_the_provenance_with_their_objects(tmp_path: Path) -> None:
+    pictures(tmp_path / "images", "1.jpg", "2.jpg", "3.jpg")
+    lines = [
+        {"image": "1.jpg", "sent": "left cup", "bbox": [0, 0, 10, 10], "category": "cup"},
+        {"image": "1.jpg", "sent": "right cup", "bbox": [20, 0, 10, 10], "category": "cup"},
+        {"image": "1.jpg", "sent": "flat cup", "bbox": [20, 0, 0, 10], "category": "cup"},
+        {"image": "2.jpg", "sent": "no cup"},
+    ]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    summary = run(tmp_path / "rows.jsonl", tmp_path / "out", "refcoco")
+    assert (summary.run.written, summary.run.filtered) == (2, {"not_annotated": 1})
+    (one, _), (two, _) = samples(tmp_path / "out")
+    said = json.loads(one.provenance_json)["expressions"]
+    assert said == [
+        {"text": "left cup", "kind": "referring", "objects": [0]},
+        {"text": "right cup", "kind": "referring", "objects": [1]},
+    ]
+    assert json.loads(two.provenance_json)["expressions"] == [{"text": "no cup", "kind": "referring", "objects": []}]
+    assert one.negatives_json == two.negatives_json == "[]"
+
+
+def test_lvis_says_what_is_absent(tmp_path: Path) -> None:
+    pictures(tmp_path / "val2017", "1.jpg")
+    content = {
+        "images": [{"id": 1, "coco_url": "http://x/val2017/1.jpg", "width": 40, "height": 30, "neg_category_ids": [2]}],
+        "categories": [{"id": number, "name": name} for number, name in ((1, "cup"), (2, "cat"), (3, "owl"))],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 9, 9], "segmentation": [[1, 1, 10, 1, 10, 10]]}
+        ],
+    }
+    (tmp_path / "lvis.json").write_text(json.dumps(content))
+    run(tmp_path / "lvis.json", tmp_path / "out", "lvis", images=str(tmp_path / "val2017"))
+    ((sample, _),) = samples(tmp_path / "out")
+    assert json.loads(sample.negatives_json) == ["cat"]
+    assert sample.objects()[0].rings
+
+
+def test_nothing_new_the_second_time_and_other_annotations_are_other_labels(tmp_path: Path) -> None:
+    pictures(tmp_path / "images", "1.jpg")
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"image": "1.jpg", "sent": "cup", "bbox": [0, 0, 10, 10]}')
+    run(path, tmp_path / "out", "refcoco")
+    before = factory.tree(tmp_path / "out")
+    assert run(path, tmp_path / "out", "refcoco").run.inputs == 0
+    assert factory.tree(tmp_path / "out") == before
+    path.write_text('{"image": "1.jpg", "sent": "mug", "bbox": [0, 0, 12, 10]}')
+    with pytest.raises(InputError, match="annotations"):
+        run(path, tmp_path / "out", "refcoco")
+
+
+def test_workers_give_the_same_bytes(tmp_path: Path) -> None:
+    export(rows.annotated(tmp_path / "out"), tmp_path / "set", "coco")
+    run(tmp_path / "set", tmp_path / "one", "coco", shard_inputs=2)
+    run(tmp_path / "set", tmp_path / "two", "coco", shard_inputs=2, workers=2)
+    assert factory.tree(tmp_path / "one/shards") == factory.tree(tmp_path / "two/shards")
