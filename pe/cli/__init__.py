@@ -10,11 +10,18 @@ import typer
 
 from pe.cli.annotate import annotate
 from pe.cli.bench import bench
+from pe.cli.build_rl import build_rl
+from pe.cli.build_sft import build_sft
+from pe.cli.export import export
 from pe.cli.formats import formats
+from pe.cli.import_ import import_
 from pe.cli.models import models
+from pe.cli.score import score
 from pe.cli.score_labels import score_labels
+from pe.cli.serve import serve
 from pe.cli.show import show
 from pe.cli.synth import synth
+from pe.cli.verifiers import verifiers
 from pe.cli.verify import verify
 from pe.cli.view import view
 
@@ -25,9 +32,15 @@ app = typer.Typer(
     add_completion=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (annotate, synth, score_labels, verify, view, show, models, bench):
+COMMANDS = (
+    *(annotate, synth, build_sft, build_rl, export, score, score_labels),
+    *(serve, verify, view, show, models, bench),
+)
+for command in COMMANDS:
     app.command()(command)
+app.command("import")(import_)
 app.add_typer(formats, name="formats")
+app.add_typer(verifiers, name="verifiers")
 
 
 def _version(wanted: bool) -> None:

@@ -30,9 +30,13 @@ def annotate(
     box_threshold: Annotated[float | None, typer.Option(help="Least score of a box [0.35].")] = None,
     text_threshold: Annotated[float | None, typer.Option(help="Least mean score of a phrase [0.25].")] = None,
     epsilon: Annotated[float | None, typer.Option(help="Ring simplification, share of perimeter [0.005].")] = None,
+    simplify: Annotated[str | None, typer.Option(help="Rings' vertices: dp or fit (to the pixels) [dp].")] = None,
     orientation: Annotated[str | None, typer.Option(help="cw, ccw or simpleseg-compat [cw].")] = None,
     filter: Annotated[
         list[str] | None, typer.Option(help="NAME:KEY=VALUE, such as size:min_side=64; repeatable.")
+    ] = None,
+    near_duplicates: Annotated[
+        str | None, typer.Option(help="drop or keep pictures that look like an earlier one [keep].")
     ] = None,
     respect_opt_out: Annotated[
         bool | None, typer.Option("--respect-opt-out/--ignore-opt-out", help="Leave out what asks for it [on].")
@@ -76,8 +80,10 @@ def annotate(
         "box_threshold": box_threshold,
         "text_threshold": text_threshold,
         "epsilon": epsilon,
+        "simplify": simplify,
         "orientation": orientation,
         "filters": filter or None,
+        "near_duplicates": near_duplicates,
         "respect_opt_out": respect_opt_out,
         "device": device,
         "dtype": dtype,

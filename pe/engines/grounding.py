@@ -26,18 +26,18 @@ from pe.annotators.base import (
     Segment,
     Segmenter,
 )
+from pe.engines.admission import Admission
 from pe.engines.devices import is_out_of_memory, limit_threads
-from pe.engines.filters._base import build_filters
 from pe.engines.gate import Gate
-from pe.engines.outcomes import OURS, Outcome, OutOfMemoryError, blame, of_all, outcome, rejected
-from pe.engines.phrases import asked_phrases, is_field
+from pe.engines.outcomes import OURS, FilteredError, Outcome, OutOfMemoryError, blame, of_all, outcome, rejected
+from pe.engines.phrases import is_field
 from pe.engines.records import annotated_sample
 from pe.engines.settings import AnnotateSettings
 from pe.engines.shapes import shape_object
 from pe.engines.stages import Stages
 from pe.errors import InputError, Interrupted, PeError, SampleError
 from pe.schemas.sample import Object
-from pe.shards.pictures import Picture, load_picture
+from pe.shards.pictures import Picture
 from pe.shards.plan import PlannedInput, Slice
 from pe.shards.sources.base import Source
 from pe.shards.writer import ShardWriter
@@ -88,8 +88,6 @@ class GroundingEngine:
         self.source = source
         self.threads = threads
         self.stages = Stages()
-        self.filters = build_filters(settings.filters)
-        self.asked = asked_phrases(settings.phrases)
         base = AdapterSettings(
             device=device,
             dtype=settings.dtype,
@@ -117,7 +115,8 @@ class GroundingEngine:
         if settings.captioner != "none":
             self.captioner = build("captioners", settings.captioner, settings.captioner_model)
         looking = (self.detector, self.segmenter, self.captioner)
-        self._colours = any(adapter.needs_pixels for adapter in looking if adapter is not None)
+        colours = any(adapter.needs_pixels for adapter in looking if adapter is not None)
+        self.admission = Admission(settings, self.detector, colours=colours)
         limit_threads(settings.threads)
         self._provenance: dict[str, Any] = {"engine": "grounding", "pe": __version__, "config": config_hash}
         for name, adapter in (
@@ -219,28 +218,14 @@ class GroundingEngine:
 
     def _prepare(self, key: str, item: PlannedInput) -> Outcome | _Work:
         if item.dup_of:
-            return outcome(item, "duplicate", of=item.dup_of)
+            return outcome(item, "duplicate", of=item.dup_of, **({"how": "near"} if item.near else {}))
         try:
             with self.stages.timed("read"):
                 raw = item.read(self.source)
-            if raw.meta.opt_out and self.settings.respect_opt_out:
-                return rejected(item, "opt_out", "its source says that it is not to be used")
             with self.stages.timed("decode"):
-                picture = load_picture(
-                    raw.data,
-                    source=item.id,
-                    meta=raw.meta,
-                    source_sha256=item.sha256,
-                    max_bytes=self.settings.max_bytes,
-                    max_pixels=self.settings.max_pixels,
-                    colours=self._colours,
-                )
-            for name, judge in self.filters.items():
-                if why := judge.picture(picture):
-                    return outcome(item, "filtered", reason=name, detail=why)
-            if refused := self.detector.refuse(picture):
-                return outcome(item, "filtered", reason=refused[0], detail=refused[1])
-            phrases = self.asked(raw.meta.fields) if self.asked else []
+                picture, phrases = self.admission.admit(raw, item.id, item.sha256)
+        except FilteredError as error:
+            return outcome(item, "filtered", reason=error.reason, detail=error.detail)
         except SampleError as error:
             return rejected(item, error.reason, error.detail)
         return _Work(key, item, picture, phrases)
@@ -292,7 +277,7 @@ class GroundingEngine:
         found = self.detector.detect([work.picture for work in works], [work.phrases for work in works])
         for work, detections in zip(works, found, strict=True):
             work.detections = detections
-            for name, judge in self.filters.items():
+            for name, judge in self.admission.filters.items():
                 kept = []
                 for item in detections.instances:
                     if judge.instance(work.picture, item):
@@ -344,7 +329,9 @@ class GroundingEngine:
 
     def _shape_object(self, instance: Instance, segment: Segment | None) -> Object | Dropped:
         with self.stages.timed("rings"):
-            return shape_object(instance, segment, self.settings.epsilon, self.settings.orientation)
+            return shape_object(
+                instance, segment, self.settings.epsilon, self.settings.orientation, self.settings.simplify
+            )
 
     def _shape(self, work: _Work, batch_size: int) -> None:
         """Masks (when the segmenter runs in threads), rings and run lengths: the picture's objects."""

@@ -15,7 +15,7 @@ from pe.engines.worker import Engine, Job, Report, take_slices
 from pe.errors import Interrupted
 from pe.shards.lease import holder, sweep
 from pe.shards.output import Output
-from pe.shards.plan import extend_plan
+from pe.shards.plan import Fingerprint, extend_plan
 from pe.shards.sources.base import Source
 
 
@@ -28,11 +28,18 @@ class Reporter(Protocol):
     def note(self, text: str) -> None: ...
 
 
-def produce(job: Job, source: Source, report: Reporter, signals: Signals, note: str = "") -> RunSummary:
+def produce(
+    job: Job,
+    source: Source,
+    report: Reporter,
+    signals: Signals,
+    note: str = "",
+    fingerprint: Fingerprint | None = None,
+) -> RunSummary:
     """Make the samples of what is new in `source` and of what earlier runs left; returns this run's accounts.
 
-    `note` is said when there is anything to do. Raises Interrupted after SIGINT or SIGTERM; all that is committed
-    stays and the same call goes on from there.
+    `note` is said when there is anything to do; `fingerprint` finds near-duplicates, see extend_plan. Raises
+    Interrupted after SIGINT or SIGTERM; all that is committed stays and the same call goes on from there.
     """
     since = time.monotonic()
     output = Output(job.out)
@@ -47,7 +54,14 @@ def produce(job: Job, source: Source, report: Reporter, signals: Signals, note: 
         with signals.at_once():
             engine = job.build(job, output, 0)
     plan = extend_plan(
-        output, source, job.config, job.config_hash, job.shard_inputs, job.shard_bytes, on_progress=planned
+        output,
+        source,
+        job.config,
+        job.config_hash,
+        job.shard_inputs,
+        job.shard_bytes,
+        on_progress=planned,
+        fingerprint=fingerprint,
     )
     waiting = [name for name in plan.names if not output.is_committed(name)]
     report.started(sum(len(plan.slice(name).inputs) for name in waiting), len(waiting))
@@ -58,7 +72,13 @@ def produce(job: Job, source: Source, report: Reporter, signals: Signals, note: 
     sweep(output)
     left = {name: holder(output, name) for name in waiting if not output.is_committed(name)}
     return RunSummary.of(
-        output, done, left=left, ignored=source.ignored, seconds=time.monotonic() - since, stages=stages.as_dict()
+        output,
+        done,
+        near=plan.near,
+        left=left,
+        ignored=source.ignored,
+        seconds=time.monotonic() - since,
+        stages=stages.as_dict(),
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pe import registry
 from pe.annotators.checkpoints import shipped
+from pe.engines.admission import fingerprints
 from pe.engines.devices import cores, device_of_worker, resolve_device
 from pe.engines.filters._base import build_filters
 from pe.engines.grounding import GroundingEngine
@@ -57,7 +58,7 @@ def annotate(settings: AnnotateSettings, report: Reporter) -> RunSummary:
         job = _job(settings)
         source = without_output(open_source(settings.source), settings.source, Output(settings.out).root)
         note = _DEMO_NOTE if shipped(settings.detector_model) or shipped(settings.segmenter_model) else ""
-        return produce(job, source, report, signals, note)
+        return produce(job, source, report, signals, note, fingerprints(job.settings))
 
 
 def _job(settings: AnnotateSettings) -> Job:

@@ -40,9 +40,11 @@ class AnnotateSettings(BaseModel):
     nms_threshold: float = Field(0.7, gt=0, le=1)
 
     epsilon: float = Field(0.005, ge=0, lt=0.5)
+    simplify: Literal["dp", "fit"] = "dp"
     orientation: Literal["cw", "ccw", "simpleseg-compat"] = "cw"
 
     filters: dict[str, dict[str, Any]] = {}
+    near_duplicates: Literal["drop", "keep"] = "keep"
     respect_opt_out: bool = True
     max_bytes: int = Field(50_000_000, ge=1)
     max_pixels: int = Field(100_000_000, ge=1)
@@ -80,6 +82,8 @@ class AnnotateSettings(BaseModel):
             raise ValueError("--segmenter dataset has masks for the boxes of --detector dataset only")
         if self.captioner == "openai" and not self.captioner_url:
             raise ValueError("--captioner openai needs --captioner-url, such as http://localhost:8000/v1")
+        if self.simplify == "fit" and self.orientation == "simpleseg-compat":
+            raise ValueError("--simplify fit has no contours of --orientation simpleseg-compat; use cw or ccw")
         if self.region_captions and self.captioner == "none":
             raise ValueError("--region-captions needs a --captioner")
         return self

@@ -16,7 +16,10 @@ QUARANTINE_LIMIT = 0.05
 
 @dataclass
 class RunSummary:
-    """This run's inputs by what became of them, the folder's totals, and where the time went."""
+    """This run's inputs by what became of them, the folder's totals, and where the time went.
+
+    `run_near` and `total_near` of the duplicates have other bytes than what they are duplicates of.
+    """
 
     out: str
     run: Summary
@@ -25,6 +28,8 @@ class RunSummary:
     ignored: dict[str, int]
     seconds: float
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
+    run_near: int = 0
+    total_near: int = 0
 
     @classmethod
     def of(
@@ -32,16 +37,27 @@ class RunSummary:
         output: Output,
         done: list[str],
         *,
+        near: Counter[str],
         left: dict[str, str],
         ignored: Counter[str],
         seconds: float,
         stages: Mapping[str, dict[str, float]],
     ) -> RunSummary:
-        """Add up the sidecars of the slices that were `done` and of the whole folder."""
+        """Add up the sidecars of the slices that were `done` and of the whole folder; `near` is counted by slice."""
         run = Summary()
         for name in sorted(done):
             run.add(Sidecar.load(output.sidecar_path(name), index=False))
-        return cls(str(output.root), run, output.summary(), left, dict(sorted(ignored.items())), seconds, dict(stages))
+        return cls(
+            str(output.root),
+            run,
+            output.summary(),
+            left,
+            dict(sorted(ignored.items())),
+            seconds,
+            dict(stages),
+            sum(near[name] for name in done),
+            sum(near[name] for name in output.committed()),
+        )
 
     @property
     def too_many_quarantined(self) -> bool:
@@ -52,8 +68,8 @@ class RunSummary:
         """One JSON object."""
         data = {
             "out": self.out,
-            "run": _counts(self.run),
-            "total": _counts(self.total),
+            "run": _counts(self.run, self.run_near),
+            "total": _counts(self.total, self.total_near),
             "left_to_others": self.left,
             "ignored_files": self.ignored,
             "seconds": round(self.seconds, 3),
@@ -71,7 +87,7 @@ class RunSummary:
             lines.append("nothing new")
         if run.inputs:
             rate = run.inputs / max(self.seconds, 1e-9)
-            lines.append(f"{_sum_line(run)}, in {self.seconds:.1f} s ({rate:.1f} a second)")
+            lines.append(f"{_sum_line(run, self.run_near)}, in {self.seconds:.1f} s ({rate:.1f} a second)")
             lines += _reasons(run)
             if self.stages:
                 stages = sorted(self.stages.items(), key=lambda item: -item[1]["wall"])
@@ -84,17 +100,18 @@ class RunSummary:
             lines.append("ignored files: " + ", ".join(f"{count} {name}" for name, count in self.ignored.items()))
         lines.append(
             f"{self.out}: {self.total.samples} samples in {self.total.shards} shards "
-            f"({self.total.bytes / 1e6:.1f} MB); {_sum_line(self.total)}"
+            f"({self.total.bytes / 1e6:.1f} MB); {_sum_line(self.total, self.total_near)}"
         )
         if self.too_many_quarantined:
             lines.append(f"over 5 % of the inputs were quarantined; {self.out}/quarantine says why for each")
         return "\n".join(lines)
 
 
-def _sum_line(counts: Summary) -> str:
+def _sum_line(counts: Summary, near: int) -> str:
+    of_them = f" ({near} near)" if near else ""
     return (
         f"{counts.inputs} inputs = {counts.written} written + {sum(counts.filtered.values())} filtered "
-        f"+ {counts.duplicate} duplicates + {sum(counts.quarantined.values())} quarantined"
+        f"+ {counts.duplicate} duplicates{of_them} + {sum(counts.quarantined.values())} quarantined"
     )
 
 
@@ -106,7 +123,7 @@ def _reasons(counts: Summary) -> list[str]:
     ]
 
 
-def _counts(counts: Summary) -> dict[str, Any]:
+def _counts(counts: Summary, near: int) -> dict[str, Any]:
     return {
         "shards": counts.shards,
         "bytes": counts.bytes,
@@ -114,6 +131,7 @@ def _counts(counts: Summary) -> dict[str, Any]:
         "written": counts.written,
         "filtered": dict(sorted(counts.filtered.items())),
         "duplicates": counts.duplicate,
+        "near_duplicates": near,
         "quarantined": dict(sorted(counts.quarantined.items())),
     }
 

@@ -31,6 +31,7 @@ def dumps(value: Any) -> str:
 
 Text = Annotated[str, AfterValidator(clean_text)]
 Pixel = Annotated[float, AfterValidator(to_grid)]
+Pixels = Annotated[list[float], AfterValidator(lambda values: [round(value * 64.0) / 64.0 for value in values])]
 Score = Annotated[float, AfterValidator(lambda value: round(value, 4))]
 
 
@@ -58,7 +59,7 @@ class Object(_Strict):
     score: Score = 1.0
     bbox: tuple[Pixel, Pixel, Pixel, Pixel]
     mask: Rle | None = None
-    rings: list[list[Pixel]] | None = None
+    rings: list[Pixels] | None = None
     orientation: Literal["cw", "ccw", "simpleseg-compat"] | None = None
     epsilon: float | None = None
     ring_iou: Score | None = None
@@ -67,7 +68,7 @@ class Object(_Strict):
     caption: Text | None = None
     point: tuple[Pixel, Pixel] | None = None
     text: Text | None = None
-    quad: list[Pixel] | None = None
+    quad: Pixels | None = None
     keypoints: list[float] | None = None
 
 

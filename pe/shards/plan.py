@@ -11,8 +11,9 @@ import hashlib
 import json
 import logging
 import os
+import re
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -31,6 +32,9 @@ from pe.shards.sources.base import EmptySourceError, Entry, Raw, Source
 
 log = logging.getLogger(__name__)
 
+Fingerprint = Callable[[Entry, Raw], int]
+"""The perceptual hash of an input, 0 for one that nothing may be a near-duplicate of."""
+
 _READERS = 4
 _AHEAD = 64
 _STAMPS_A_LINE = 1000
@@ -41,18 +45,26 @@ class PlannedInput:
     """An input with its place in the plan.
 
     `sha256` is that of its bytes when they were planned, "" when they could not be read: then `error` says why.
-    `dup_of` is the id of the first input with the same bytes, "" when this is the first.
+    `dup_of` is the id of the first input with the same bytes, or of one that looks the same (`near`), "" when this is
+    the first. `fingerprint` is the perceptual hash that near-duplicates are found by; 0 where they are kept, for what
+    goes to no model, and for exact duplicates.
     """
 
     entry: Entry
     sha256: str
     dup_of: str
     error: tuple[str, str] | None
+    fingerprint: int = 0
 
     @property
     def id(self) -> str:
         """The input's id."""
         return self.entry.id
+
+    @property
+    def near(self) -> bool:
+        """Whether it is a duplicate that has other bytes than the first and looks the same."""
+        return bool(self.dup_of and self.fingerprint)
 
     def read(self, source: Source) -> Raw:
         """The bytes that were planned. Raises SampleError when they cannot be had, or are other ones by now."""
@@ -73,8 +85,8 @@ class Slice:
 
     @cached_property
     def input_hash(self) -> str:
-        """sha256 over what the inputs are: ids, bytes, duplicates and errors; not their stamps."""
-        rows = [[item.id, item.sha256, item.dup_of, item.error] for item in self.inputs]
+        """sha256 over what the inputs are: ids, bytes, duplicates and errors; not their stamps and fingerprints."""
+        rows = [[item.id, item.sha256, item.dup_of, item.error, *(["near"] * item.near)] for item in self.inputs]
         return hashlib.sha256(dumps(rows).encode("utf-8", "surrogatepass")).hexdigest()
 
     @property
@@ -90,7 +102,7 @@ class Slice:
 class Plan:
     """All slices of an output folder, in order; each is read from the file when it is asked for.
 
-    `new_inputs` and `new_slices` say what the run that made this added.
+    `new_inputs` and `new_slices` say what the run that made this added, `near` how many near-duplicates a slice has.
     """
 
     def __init__(self, path: Path) -> None:
@@ -101,6 +113,7 @@ class Plan:
         self.open_plan: str | None = None
         self.new_inputs = 0
         self.new_slices = 0
+        self.near: Counter[str] = Counter()
         self.open_inputs = 0
         self.end = 0
         self._places: dict[str, tuple[int, int]] = {}
@@ -130,6 +143,8 @@ class Plan:
             self._places[line["slice"]] = (offset, size)
             self.inputs += len(line["inputs"])
             self.open_inputs += len(line["inputs"])
+            if near := sum(len(row) > 7 and row[5] != "" for row in line["inputs"]):
+                self.near[line["slice"]] = near
         elif "plan" in line:
             self.headers.append(line)
             self.open_plan = line["plan"]
@@ -140,12 +155,14 @@ class Plan:
 
 def _pack(item: PlannedInput) -> list[Any]:
     entry = item.entry
-    return [entry.id, entry.size, entry.stamp, entry.at, item.sha256, item.dup_of, item.error]
+    row = [entry.id, entry.size, entry.stamp, entry.at, item.sha256, item.dup_of, item.error]
+    return [*row, f"{item.fingerprint:016x}"] if item.fingerprint else row
 
 
 def _unpack(row: list[Any]) -> PlannedInput:
-    name, size, stamp, at, sha256, dup_of, error = row
-    return PlannedInput(Entry(name, size, stamp, at), sha256, dup_of, tuple(error) if error else None)
+    name, size, stamp, at, sha256, dup_of, error, *more = row
+    fingerprint = int(more[0], 16) if more else 0
+    return PlannedInput(Entry(name, size, stamp, at), sha256, dup_of, tuple(error) if error else None, fingerprint)
 
 
 _FIELDS = {
@@ -154,6 +171,7 @@ _FIELDS = {
     "stamps": {"stamps"},
     "plan_end": {"plan_end", "slices", "inputs"},
 }
+_FINGERPRINT = re.compile("[0-9a-f]{16}")
 
 
 def _parse(line: bytes, path: Path, offset: int) -> dict[str, Any]:
@@ -161,11 +179,16 @@ def _parse(line: bytes, path: Path, offset: int) -> dict[str, Any]:
         value = json.loads(line)
         if isinstance(value, dict) and value.keys() == _FIELDS.get(next(iter(value), "")):
             rows = value["inputs"] if "slice" in value else ()
-            if all(len(row) == 7 and isinstance(row[0], str) and isinstance(row[4], str) for row in rows):
+            if all(map(_is_row, rows)):
                 return value
     except (ValueError, TypeError):
         pass
     raise DamageError(f"{path}: the line at byte {offset} is damaged; restore the file, or use another output folder")
+
+
+def _is_row(row: Any) -> bool:
+    whole = len(row) == 7 or (len(row) == 8 and _FINGERPRINT.fullmatch(row[7]) is not None)
+    return whole and isinstance(row[0], str) and isinstance(row[4], str)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
@@ -198,7 +221,7 @@ def _load(output: Output, known: Known | None) -> Plan:
 
 def _learn(known: Known, line: dict[str, Any]) -> None:
     for item in map(_unpack, line["inputs"] if "slice" in line else ()):
-        known.add(item.id, item.entry.stamp, item.sha256, item.dup_of)
+        known.add(item.id, item.entry.stamp, item.sha256, item.dup_of, item.fingerprint)
     for name, stamp in line.get("stamps", ()):
         known.list(name, stamp)
 
@@ -219,12 +242,16 @@ def extend_plan(
     shard_inputs: int = 1000,
     shard_bytes: int = 512 * 2**20,
     on_progress: Callable[[int, int], None] | None = None,
+    fingerprint: Fingerprint | None = None,
 ) -> Plan:
     """Plan every input of `source` that is not planned yet, and return the whole plan.
 
     An interrupted plan is continued with its own slice size. `on_progress(seen, new)` is called once an entry, and now
     and then while another process is planning and this one waits; it may raise to stop. A plan of other settings is
     made anew while no slice of it is committed or worked on; after that InputError names what differs.
+
+    With `fingerprint`, which has to be thread-safe, an input is also a duplicate of the first one whose fingerprint is
+    within NEAR bits of its own and that is no duplicate itself; 0 is like no other.
     """
     output.create()
     with _wait_for_plan(output, on_progress):
@@ -243,13 +270,16 @@ def extend_plan(
         }
         with _PlanFile(plan, header) as file:
             new = 0
-            for seen, item in enumerate(_hashed(source, known, bool(plan.names)), start=1):
+            for seen, item in enumerate(_hashed(source, known, bool(plan.names), fingerprint), start=1):
                 if item is not None and known.is_planned(item.id, item.sha256):
                     file.restamp(item.entry)
                 elif item is not None:
                     new += 1
-                    item = replace(item, dup_of=known.first_with(item.sha256))
-                    known.add(item.id, item.entry.stamp, item.sha256, item.dup_of)
+                    if first := known.first_with(item.sha256):
+                        item = replace(item, dup_of=first, fingerprint=0)
+                    else:
+                        item = replace(item, dup_of=known.first_near(item.fingerprint))
+                    known.add(item.id, item.entry.stamp, item.sha256, item.dup_of, item.fingerprint)
                     file.add(item)
                 if on_progress is not None:
                     on_progress(seen, new)
@@ -269,17 +299,22 @@ def _wait_for_plan(output: Output, on_progress: Callable[[int, int], None] | Non
     return taken
 
 
-def _hashed(source: Source, known: Known, planned_before: bool) -> Iterator[PlannedInput | None]:
-    """Every entry in order, with its sha256; None for one that is listed already. Reading overlaps."""
+def _hashed(
+    source: Source, known: Known, planned_before: bool, fingerprint: Fingerprint | None
+) -> Iterator[PlannedInput | None]:
+    """Every entry in order, with its hashes; None for one that is listed already. Reading overlaps."""
 
     def look(entry: Entry) -> PlannedInput:
         if entry.error is not None:
             return PlannedInput(replace(entry, error=None), "", "", entry.error)
         try:
-            data = source.read(entry).data
+            raw = source.read(entry)
         except SampleError as error:
             return PlannedInput(entry, "", "", (error.reason, error.detail))
-        return PlannedInput(replace(entry, size=len(data)), hashlib.sha256(data).hexdigest(), "", None)
+        # What is made from something short (a scene, a row) says itself how large it will be.
+        size, sha256 = max(entry.size, len(raw.data)), hashlib.sha256(raw.data).hexdigest()
+        near = fingerprint(entry, raw) if fingerprint is not None else 0
+        return PlannedInput(replace(entry, size=size), sha256, "", None, near)
 
     def done(future: Future[PlannedInput] | None) -> PlannedInput | None:
         return None if future is None else future.result()

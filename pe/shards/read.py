@@ -17,6 +17,18 @@ from pe.shards.tar import BLOCK
 from pe.shards.writer import tar_header
 
 
+def shards_of(path: Path) -> list[Path]:
+    """The tars of an output folder, in order, or the one shard that `path` is. Raises InputError when it is neither."""
+    if path.suffix == ".tar":
+        if not path.with_suffix(".json").is_file():
+            raise InputError(f"{path}: not a committed shard (there is no {path.with_suffix('.json').name})")
+        return [path]
+    output = Output(path)
+    if not output.exists:
+        raise InputError(f"{path}: not an output folder of pe (it has no plan.jsonl), nor a shard's .tar")
+    return output.shards()
+
+
 def read_shard(path: str | Path) -> Iterator[tuple[Sample, bytes]]:
     """The samples of one shard, in order, with their image bytes; `path` is the tar or its sidecar.
 
@@ -31,6 +43,36 @@ def read_shard(path: str | Path) -> Iterator[tuple[Sample, bytes]]:
                 yield _read_row(handle, tar, row)
         finally:
             os.close(handle)
+
+
+def read_records(path: str | Path) -> Iterator[tuple[Sample, Row]]:
+    """The records of one shard, in order, with their rows in its index; the images are not read.
+
+    Raises DamageError at the first record that is not what was committed, InputError without a sidecar.
+    """
+    tar = Path(path).with_suffix(".tar")
+    sidecar = _sidecar(tar)
+    if sidecar.samples:
+        handle = _open(tar)
+        try:
+            for row in sidecar.index:
+                yield _read_record(handle, tar, row), row
+        finally:
+            os.close(handle)
+
+
+def read_image(handle: int, offset: int, size: int, sha256: str) -> bytes:
+    """The image of the sample whose piece of a tar is `size` bytes from `offset`; `handle` is the open tar.
+
+    Raises DamageError when it is not the one that was committed.
+    """
+    block = os.pread(handle, size, offset)
+    length = block[124:135]
+    if len(block) == size and length.isdigit():
+        image = block[BLOCK : BLOCK + int(length, 8)]
+        if hashlib.sha256(image).hexdigest() == sha256:
+            return image
+    raise DamageError(f"the image at byte {offset} is not the one that was committed; `pe verify` says what is safe")
 
 
 def read_sample(output: Output, key: str) -> tuple[Sample, bytes]:
@@ -88,6 +130,22 @@ def _read_row(handle: int, tar: Path, row: Row) -> tuple[Sample, bytes]:
         raise DamageError(f"{tar}: {row.key}: the record is of another form: {error.errors()[0]['msg']}") from error
     except DamageError as error:
         raise DamageError(f"{tar}: {error}; `pe verify` says which samples are safe") from error
+
+
+def _read_record(handle: int, tar: Path, row: Row) -> Sample:
+    try:
+        length = os.pread(handle, BLOCK, row.offset)[124:135]
+        skipped = 2 * BLOCK + (-(-int(length, 8) // BLOCK) * BLOCK if length.isdigit() else row.size)
+        header = os.pread(handle, BLOCK, row.offset + skipped - BLOCK)
+        size = int(header[124:135], 8) if header[124:135].isdigit() else 0
+        record = os.pread(handle, size, row.offset + skipped)
+        if hashlib.sha256(record).hexdigest() != row.json_sha256:
+            raise DamageError(f"{tar}: {row.key}: the record is not the one that was committed; `pe verify` says more")
+        return Sample.from_json(record)
+    except OSError as error:
+        raise DamageError(f"{tar}: {row.key} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise DamageError(f"{tar}: {row.key}: the record is of another form: {error.errors()[0]['msg']}") from error
 
 
 def _sidecar(tar: Path) -> Sidecar:

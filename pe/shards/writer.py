@@ -80,19 +80,21 @@ class ShardWriter:
 
         Raises ValueError for a bad or repeated key.
         """
-        key = sample.key
+        self.add_record(sample.key, sample.to_json(), image, sample.sha256)
+
+    def add_record(self, key: str, record: bytes, image: bytes, image_sha256: str) -> None:
+        """Append a sample whose record is in its wire form already; as `add` otherwise."""
         if not re.fullmatch(KEY_PATTERN, key):
             raise ValueError(f"{key!r} cannot be a key: letters, digits, _ and - only")
         if key in self._keys:
             raise ValueError(f"key {key} is in {self.name} already")
-        record = sample.to_json()
         start = self._offset
         # In pieces, as joining them would copy every picture.
         self._append(tar_header(f"{key}.jpg", len(image)))
         self._append(image)
         self._append(bytes(-len(image) % BLOCK) + tar_member(f"{key}.json", record))
         self._keys.add(key)
-        self._index.append(Row(key, start, self._offset - start, sample.sha256, hashlib.sha256(record).hexdigest()))
+        self._index.append(Row(key, start, self._offset - start, image_sha256, hashlib.sha256(record).hexdigest()))
 
     def commit(
         self,

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageEnhance, ImageOps
 
 ROOT = Path(__file__).parents[2]
 PE = [sys.executable, "-c", "from pe.cli import main; main()"]
@@ -70,6 +71,7 @@ def test_dry_run_says_what_would_be_done_and_writes_nothing(drawn: Path, tmp_pat
         (["SRC", "OUT", "--detector", "yolo"], 2, "no detector is called 'yolo'"),
         (["SRC", "OUT", "--epsilon", "2"], 2, "epsilon"),
         (["SRC", "OUT", "--epsilon", "two"], 2, "'--epsilon'"),
+        (["SRC", "OUT", "--near-duplicates", "yes"], 2, "near_duplicates"),
         (["SRC", "OUT", "--config", "none.yaml"], 2, "none.yaml"),
         (["SRC", "OUT", "--preset", "none"], 2, "no preset"),
         (["SRC", "s3://bucket/out", "--detector", "dataset", "--annotations", "x.json"], 2, "local"),
@@ -168,6 +170,45 @@ def test_settings_come_from_a_file_and_the_environment(drawn: Path, tmp_path: Pa
     assert done.returncode == 0, done.stderr
     shown = pe("show", tmp_path / "out", "0000-00000-00000")
     assert "environment" in shown.stdout
+
+
+def test_near_duplicates_of_photos_are_dropped_when_asked(shared: Path, tmp_path: Path) -> None:
+    source = tmp_path / "photos"
+    source.mkdir()
+    photos = sorted((shared / "photos/coco128/images").glob("*.jpg"))[:12]
+    copies: dict[str, str] = {}
+    for number, path in enumerate(photos):
+        shutil.copy(path, source)
+        image = Image.open(path).convert("RGB")
+        kinds = {
+            "jpeg.jpg": image,
+            "png.png": image,
+            "half.webp": image.resize((image.width // 2, image.height // 2), Image.Resampling.LANCZOS),
+            "large.jpg": image.resize((image.width * 2, image.height * 2), Image.Resampling.BICUBIC),
+            "dark.jpg": ImageEnhance.Brightness(image).enhance(0.9),
+        }
+        for kind in (list(kinds)[number % 5], list(kinds)[(number + 2) % 5]):
+            kinds[kind].save(source / f"z{path.stem}_{kind}", quality=60)
+            copies[f"z{path.stem}_{kind}"] = path.name
+        ImageOps.mirror(image).save(source / f"z{path.stem}_mirrored.jpg", quality=90)
+    names = sorted(path.name for path in source.iterdir())
+    images = []
+    for number, name in enumerate(names):
+        with Image.open(source / name) as opened:
+            images.append({"id": number, "file_name": name, "width": opened.width, "height": opened.height})
+    classes = [{"id": 1, "name": "cat"}]
+    (source / "instances.json").write_text(json.dumps({"images": images, "annotations": [], "categories": classes}))
+    words = [*flags(source), "--near-duplicates", "drop"]
+    done = pe("annotate", source, tmp_path / "out", *words)
+    assert done.returncode == 0, done.stderr
+    assert "48 inputs = 24 written + 0 filtered + 24 duplicates (24 near) + 0 quarantined" in done.stdout
+    lines = [json.loads(line) for line in (tmp_path / "out/ledger/0000-00000.jsonl").open()]
+    assert {line["id"]: line["of"] for line in lines if line["status"] == "duplicate"} == copies
+    assert {line.get("how") for line in lines if line["status"] == "duplicate"} == {"near"}
+    assert pe("verify", tmp_path / "out").returncode == 0
+    assert pe("annotate", source, tmp_path / "out", *words).stdout.startswith("nothing new")
+    refused = pe("annotate", source, tmp_path / "out", *flags(source))
+    assert (refused.returncode, 'near_duplicates "drop" -> "keep"' in refused.stderr) == (2, True)
 
 
 def test_bench_prints_rates() -> None:

@@ -29,6 +29,19 @@ def test_bytes_are_known_by_their_first_id_and_by_every_duplicate() -> None:
     assert not known.is_planned("a", TWO)
 
 
+def test_pictures_are_known_by_how_they_look_when_they_are_first() -> None:
+    known = Known()
+    assert known.first_near(0b111) == ""
+    known.add("a", "1", ONE, "", 0b111)
+    known.add("b", "1", TWO, "a", 0b111_1111)
+    assert known.first_near(0b1011) == "a"
+    assert known.first_near(0b111_1111) == "a"
+    assert known.first_near(0b1111_1111_1111) == "", "near a duplicate alone"
+    assert known.first_near(0) == ""
+    assert known.is_planned("b", TWO)
+    assert known.first_with(TWO) == ""
+
+
 def test_what_could_not_be_read_is_known_by_its_stamp_alone() -> None:
     known = Known()
     known.add("a", "1", "", "")

@@ -3,18 +3,19 @@ from __future__ import annotations
 import json
 import random
 import tempfile
+import time
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pe.errors import DamageError, InputError, SampleError
 from pe.shards.lease import lease
 from pe.shards.output import Output
-from pe.shards.plan import Plan, extend_plan, load_plan, unplanned
+from pe.shards.plan import Fingerprint, Plan, extend_plan, load_plan, unplanned
 from pe.shards.sources.base import Entry, Meta, Raw, Source
 from tests.shards import factory
 
@@ -266,6 +267,113 @@ def test_a_hundred_thousand_inputs_plan_in_little_memory(tmp_path: Path) -> None
     assert peak < 60 * 2**20
 
 
+def looks(entry: Entry, raw: Raw) -> int:
+    """A fingerprint that the bytes themselves name, after any time."""
+    time.sleep(random.random() / 1000)
+    return int(raw.data.split(b" ")[0])
+
+
+def near_plan(
+    root: Path,
+    files: dict[str, tuple[int, int]],
+    shard_inputs: int = 4,
+    fingerprint: Fingerprint | None = looks,
+    stamp: str = "1",
+) -> Plan:
+    """The plan of inputs {name: (fingerprint, what else tells its bytes)}."""
+    source = factory.BytesSource({name: b"%d %d" % content for name, content in files.items()}, stamp)
+    return extend_plan(Output(root), source, factory.CONFIG, factory.CONFIG_HASH, shard_inputs, fingerprint=fingerprint)
+
+
+def duplicates(plan: Plan) -> dict[str, tuple[str, bool]]:
+    return {item.id: (item.dup_of, item.near) for piece in plan for item in piece.inputs if item.dup_of}
+
+
+A, B = 0xF0F0, 0xFFFF_0000_0000_0000
+LOOKS = {
+    "a": (A, 0),
+    "b": (A ^ 0b1111, 1),
+    "c": (A ^ 0b11111, 2),
+    "d": (B, 3),
+    "e": (A, 0),
+    "f": (A ^ 0b1111, 1),
+    "g": (0, 4),
+    "h": (0, 5),
+    "i": (0, 4),
+}
+NEAR_OF = {"b": ("a", True), "e": ("a", False), "f": ("a", True), "i": ("g", False)}
+
+
+def test_near_duplicates_are_of_the_first_that_looks_the_same(tmp_path: Path) -> None:
+    plan = near_plan(tmp_path, LOOKS)
+    assert duplicates(plan) == NEAR_OF, "c is near b alone, which is no first; what has no fingerprint is like no other"
+    assert plan.near == {"0000-00000": 1, "0000-00001": 1}
+    again = load_plan(Output(tmp_path))
+    assert [piece.inputs for piece in again] == [piece.inputs for piece in plan]
+    assert again.near == plan.near
+    prints = {item.id: item.fingerprint for piece in again for item in piece.inputs}
+    assert prints == {name: 0 if name == "e" else value for name, (value, _) in LOOKS.items()}
+
+
+def test_without_fingerprints_a_plan_has_none(tmp_path: Path) -> None:
+    plan = near_plan(tmp_path, LOOKS, fingerprint=None)
+    assert duplicates(plan) == {"e": ("a", False), "f": ("b", False), "i": ("g", False)}
+    assert not plan.near
+    (row, *_), *_ = [line["inputs"] for line in map(json.loads, (tmp_path / "plan.jsonl").open()) if "slice" in line]
+    assert len(row) == 7
+
+
+def test_near_duplicates_that_come_later_are_of_what_is_planned(tmp_path: Path) -> None:
+    for count in range(1, len(LOOKS) + 1):
+        plan = near_plan(tmp_path / "nights", dict(list(LOOKS.items())[:count]))
+    assert duplicates(plan) == NEAR_OF
+    before = (tmp_path / "nights/plan.jsonl").read_bytes()
+    assert near_plan(tmp_path / "nights", LOOKS).new_inputs == 0
+    assert (tmp_path / "nights/plan.jsonl").read_bytes() == before
+    late = near_plan(tmp_path / "nights", LOOKS | {"0": (A ^ 1, 9), "a": (A ^ 2, 10), "z": (B ^ 3, 11)}, stamp="2")
+    assert late.new_inputs == 3
+    assert duplicates(late).items() - duplicates(plan).items() == {
+        ("0", ("a", True)),
+        ("a", ("a", True)),
+        ("z", ("d", True)),
+    }
+
+
+def test_a_plan_with_fingerprints_cut_at_any_byte_goes_on_to_the_same_plan(tmp_path: Path) -> None:
+    near_plan(tmp_path / "whole", LOOKS, shard_inputs=2)
+    whole = (tmp_path / "whole/plan.jsonl").read_bytes()
+    for size in range(0, len(whole), 13):
+        Output(tmp_path / "cut").create()
+        (tmp_path / "cut/plan.jsonl").write_bytes(whole[:size])
+        near_plan(tmp_path / "cut", LOOKS, shard_inputs=2)
+        assert (tmp_path / "cut/plan.jsonl").read_bytes() == whole, size
+
+
+@pytest.mark.parametrize("wrong", ['"f0f"', '"000000000000f0fg"', "61680", "null", '"000000000000f0f0","x"'])
+def test_a_damaged_fingerprint_is_told_with_its_place(tmp_path: Path, wrong: str) -> None:
+    near_plan(tmp_path, LOOKS)
+    data = (tmp_path / "plan.jsonl").read_text()
+    assert data.count('"000000000000f0f0"') == 1
+    (tmp_path / "plan.jsonl").write_text(data.replace('"000000000000f0f0"', wrong))
+    with pytest.raises(DamageError, match=f"the line at byte {data.index(chr(10)) + 1} is damaged"):
+        load_plan(Output(tmp_path))
+
+
+def test_input_hash_names_near_duplicates_not_fingerprints(tmp_path: Path) -> None:
+    def hashed(name: str, files: dict[str, tuple[int, int]], fingerprint: Fingerprint | None = looks) -> str:
+        return near_plan(tmp_path / name, files, fingerprint=fingerprint).slice("0000-00000").input_hash
+
+    def other(entry: Entry, raw: Raw) -> int:
+        return looks(entry, raw) << 1
+
+    files = {"a": (A, 0), "b": (A, 1), "c": (B >> 1, 2)}
+    assert hashed("one", files) == hashed("same", files) == hashed("other", files, other)
+    assert hashed("one", files) != hashed("kept", files, None)
+    alone = {"a": (A, 0), "c": (B >> 1, 2)}
+    assert hashed("alone", alone) == hashed("none", alone, None), "the same inputs, whoever looked for what"
+
+
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 30), min_size=1, max_size=5), st.integers(1, 5))
 def test_however_a_source_grows_each_version_is_planned_once(steps: list[int], shard_inputs: int) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -1,0 +1,68 @@
+"""Phrases of what is not in a picture."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pe.engines.mixes.settings import Negatives
+from pe.errors import InputError
+from pe.schemas.sample import Sample
+from pe.shards.read import read_records
+
+
+class Pool:
+    """Draws the phrases that a picture is asked for although they are not there."""
+
+    def __init__(self, settings: Negatives, phrases: Sequence[str]) -> None:
+        self._settings = settings
+        self._phrases = phrases
+
+    def draw(self, sample: Sample, rng: np.random.Generator) -> list[str]:
+        """`least` to `most` phrases, each number as likely, fewer where the pool has no more; none is in the picture.
+
+        The record's own negatives are in every pool: those alone were looked for in this very picture.
+        """
+        wanted = int(rng.integers(self._settings.least, self._settings.most + 1))
+        there = {_normal(item["phrase"]) for item in json.loads(sample.objects_json)}
+        own = [phrase for phrase in json.loads(sample.negatives_json) if _normal(phrase) not in there]
+        if not wanted:
+            return []
+        if self._settings.pool == "own":
+            pool = own
+        else:
+            # Enough draws to find what is not there, however large the pool is.
+            at = rng.permutation(len(self._phrases))[: 4 * wanted + len(there)]
+            pool = [self._phrases[i] for i in at if _normal(self._phrases[i]) not in there]
+        chosen = rng.permutation(len(pool))[:wanted]
+        return list(dict.fromkeys(pool[i] for i in chosen))
+
+
+def phrases_of(pool: str, shards: Sequence[Path]) -> list[str]:
+    """The phrases of `pool` in a fixed order: none for "own", those in `shards` for "source", else a file's lines.
+
+    Raises InputError for a file that cannot be read or has none.
+    """
+    if pool == "own":
+        return []
+    if pool == "source":
+        found: set[str] = set()
+        for shard in shards:
+            for sample, _ in read_records(shard):
+                found.update(item["phrase"] for item in json.loads(sample.objects_json))
+        return sorted(found)
+    try:
+        lines = Path(pool).expanduser().read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"negatives: {pool} is not own or source, and cannot be read as a file: {error}") from None
+    phrases = sorted({line.strip() for line in lines} - {""})
+    if not phrases:
+        raise InputError(f"negatives: {pool} has no phrase in it")
+    return phrases
+
+
+def _normal(phrase: str) -> str:
+    return " ".join(phrase.casefold().split())

@@ -1,0 +1,93 @@
+"""What a mix holds, as a table and as JSON: rows and tokens by source, task and format, and what was dropped."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from pe.engines.mixes.selection import Selection
+from pe.engines.mixes.settings import MixSettings
+from pe.engines.mixes.survey import Part, tallies
+from pe.engines.summary import RunSummary
+
+
+@dataclass
+class MixSummary:
+    """One line a leaf, what was skipped of the sources, and, of a build, the run's accounts."""
+
+    leaves: list[dict[str, Any]]
+    skipped: dict[str, int]
+    run: RunSummary | None
+
+    @staticmethod
+    def of(settings: MixSettings, parts: Sequence[Part], selection: Selection, run: RunSummary | None) -> MixSummary:
+        """The table of what was surveyed in `parts` and taken by `selection`."""
+        totals = tallies(settings, parts)
+        skipped: Counter[str] = Counter()
+        for part in parts:
+            skipped.update(part.summary()["skipped"])
+        taken = np.bincount(selection.rows["leaf"][selection.order], minlength=len(settings.leaves)).tolist()
+        lines = []
+        for leaf, count in zip(settings.leaves, taken, strict=True):
+            tally = totals[leaf.name]
+            drops = dict(sorted(tally.drops.items()))
+            if selection.levelled[leaf.name]:
+                drops["levelled"] = selection.levelled[leaf.name]
+            lines.append(
+                {
+                    "leaf": leaf.name,
+                    "data": leaf.data,
+                    "task": leaf.task,
+                    "format": leaf.format,
+                    "samples": tally.samples,
+                    "rows": tally.rows,
+                    "taken": count,
+                    "epochs": round(count / tally.rows, 4) if tally.rows else 0.0,
+                    "tokens": round(count * tally.tokens / tally.rows) if tally.rows else 0,
+                    "with_negatives": tally.negatives,
+                    "drops": drops,
+                    "unasked": dict(sorted(tally.unasked.items())),
+                }
+            )
+        return MixSummary(lines, dict(sorted(skipped.items())), run)
+
+    def to_json(self) -> str:
+        """One JSON object."""
+        run = json.loads(self.run.to_json()) if self.run else None
+        return json.dumps({"leaves": self.leaves, "skipped": self.skipped, "run": run}, ensure_ascii=False)
+
+    def to_table(self) -> Table:
+        """A table with a line of totals."""
+        table = Table(box=None, pad_edge=False)
+        for name in ("leaf", "data", "format"):
+            table.add_column(name, overflow="fold")
+        for name in ("samples", "rows", "taken", "epochs", "tokens", "negative"):
+            table.add_column(name, justify="right")
+        table.add_column("dropped", overflow="fold")
+        for line in self.leaves:
+            drops = ", ".join(f"{count} {reason}" for reason, count in line["drops"].items())
+            numbers = [line[name] for name in ("samples", "rows", "taken", "epochs", "tokens", "with_negatives")]
+            table.add_row(line["leaf"], line["data"], line["format"], *map(str, numbers), drops)
+        total = [sum(line[name] for line in self.leaves) for name in ("rows", "taken", "tokens", "with_negatives")]
+        table.add_row("all", "", "", "", str(total[0]), str(total[1]), "", str(total[2]), str(total[3]), "")
+        return table
+
+    def notes(self) -> list[str]:
+        """What the table does not say."""
+        lines = []
+        for line in self.leaves:
+            if line["unasked"]:
+                what = ", ".join(f"{reason} ({count})" for reason, count in line["unasked"].items())
+                lines.append(f"{line['leaf']} did not ask: {what}")
+        if self.skipped:
+            what = ", ".join(f"{count} {reason}" for reason, count in self.skipped.items())
+            lines.append(f"samples left out: {what}")
+        if self.run is not None:
+            lines.append(self.run.to_text())
+        return lines
