@@ -4,7 +4,7 @@ DEMO := .venv-demo
 TEST := .venv
 OUT := build/demo
 
-.PHONY: demo demo-models test test-slow lint clean
+.PHONY: demo demo-models test test-slow fuzz clients lint clean
 
 $(DEMO)/ready: pyproject.toml
 	$(PYTHON) -m venv $(DEMO)
@@ -15,7 +15,7 @@ $(DEMO)/ready: pyproject.toml
 $(TEST)/ready: pyproject.toml
 	$(PYTHON) -m venv $(TEST)
 	$(TEST)/bin/pip install --quiet --upgrade pip
-	$(TEST)/bin/pip install --quiet -e '.[models,onnx,openai]' --group lint --group test
+	$(TEST)/bin/pip install --quiet -e '.[models,onnx,openai,maths,serve,tensorboard]' --group lint --group test
 	touch $@
 
 demo: $(DEMO)/ready
@@ -24,14 +24,16 @@ demo: $(DEMO)/ready
 	$(DEMO)/bin/pe annotate $(OUT)/world $(OUT)/annotated --preset demo --phrases field:phrases --shard-inputs 100
 	$(DEMO)/bin/pe verify $(OUT)/annotated
 	$(DEMO)/bin/pe score-labels $(OUT)/annotated --truth $(OUT)/world --phrases 8
+	$(DEMO)/bin/pe build-sft rexomni $(OUT)/sft --data $(OUT)/annotated --rows 500
+	$(DEMO)/bin/pe build-rl rexomni $(OUT)/rl --data $(OUT)/annotated --rows 300
 	$(DEMO)/bin/pe view $(OUT)/annotated --output $(OUT)/view.html
 	@echo "open $(OUT)/view.html in a browser; the shards are in $(OUT)/annotated/shards"
 
-# The weights under pe/assets/demo, from nothing: about three CPU hours; killed, it goes on from its last checkpoint.
+# The weights under pe/assets/demo, from nothing: about TBD CPU hours; killed, it goes on from its last checkpoint.
 TRAIN := OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000 $(TEST)/bin/python
 demo-models: $(TEST)/ready
 	$(TRAIN) examples/demo_models/scenes.py build/demo-models/scenes --split test --scenes 1000
-	$(TRAIN) examples/demo_models/scenes.py build/demo-models/scenes --split train --scenes 40000
+	$(TRAIN) examples/demo_models/scenes.py build/demo-models/scenes --split train --scenes 60000
 	$(TRAIN) examples/demo_models/detector.py
 	$(TRAIN) examples/demo_models/segmenter.py
 
@@ -45,6 +47,14 @@ test: $(TEST)/ready lint
 
 test-slow: $(TEST)/ready
 	$(TEST)/bin/python -m pytest -m slow
+
+# 100,000 mutated responses through every verifier.
+fuzz: $(TEST)/ready
+	$(TEST)/bin/python -m benchmarks.fuzz
+
+# Other tools read what `pe export` wrote, each in an environment of its own.
+clients: $(TEST)/ready
+	$(TEST)/bin/python benchmarks/clients.py
 
 clean:
 	rm -rf $(DEMO) $(TEST) build .pytest_cache .mypy_cache .ruff_cache

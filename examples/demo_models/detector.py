@@ -227,7 +227,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=Path, default=Path("build/demo-models/scenes"))
     parser.add_argument("--work", type=Path, default=Path("build/demo-models/detector"))
     parser.add_argument("--out", type=Path, default=Path("pe/assets/demo/grounding-dino"))
-    parser.add_argument("--steps", type=int, default=6400)
+    parser.add_argument("--steps", type=int, default=8000)
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--threads", type=int, default=1)
@@ -245,21 +245,21 @@ def main() -> None:
     decayed = [p for p in parameters if p.ndim > 1]
     plain = [p for p in parameters if p.ndim < 2]
     groups = [{"params": decayed, "weight_decay": 0.02}, {"params": plain, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=arguments.rate, betas=(0.9, 0.99))
+    optimizer = torch.optim.AdamW(groups, lr=arguments.rate, betas=(0.9, 0.99), fused=True)
     average = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-    checkpoint, step = arguments.work / "checkpoint.pt", 0
+    checkpoint, step, spent = arguments.work / "checkpoint.pt", 0, 0.0
     if checkpoint.exists():
         kept = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(kept["model"])
         readers.load_state_dict(kept["readers"])
         optimizer.load_state_dict(kept["optimizer"])
-        average, step = kept["average"], kept["step"]
+        average, step, spent = kept["average"], kept["step"], kept["cpu_seconds"]
     print(
         f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(data['count']):,} scenes, from step {step}",
         flush=True,
     )
     model.train()
-    since, cpu, losses = time.time(), time.process_time(), []
+    since, cpu, losses = time.time(), time.process_time() - spent, []
     while step < arguments.steps:
         warm = min(1.0, (step + 1) / 200)
         rate = arguments.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / arguments.steps)))
@@ -276,16 +276,16 @@ def main() -> None:
         losses.append(float(loss.detach()))
         keep = min(0.998, (1 + step) / (10 + step))
         with torch.no_grad():
-            for name, tensor in model.state_dict().items():
-                if tensor.dtype.is_floating_point:
-                    average[name].lerp_(tensor, 1 - keep)
+            moving = [(average[k], tensor) for k, tensor in model.state_dict().items() if tensor.is_floating_point()]
+            torch._foreach_lerp_(*map(list, zip(*moving, strict=True)), 1 - keep)
         if step % 100 == 0 or step == 20:
             seconds = f"{time.time() - since:.0f} s {time.process_time() - cpu:.0f} cpu-s"
             print(step, f"loss {np.mean(losses[-100:]):.3f}", seconds, flush=True)
         if step % 500 == 0 or step == arguments.steps:
             partial = checkpoint.with_suffix(".part")
             kept = {"model": model.state_dict(), "readers": readers.state_dict(), "optimizer": optimizer.state_dict()}
-            torch.save({**kept, "average": average, "step": step}, partial)
+            kept |= {"average": average, "step": step, "cpu_seconds": time.process_time() - cpu}
+            torch.save(kept, partial)
             partial.replace(checkpoint)
             shadow = build()
             shadow.load_state_dict(average)

@@ -18,9 +18,9 @@ from torch.nn import functional
 
 MEAN = np.array([123.675, 116.28, 103.53], np.float32)
 DEVIATION = np.array([58.395, 57.12, 57.375], np.float32)
-SIDE, PATCH, WIDTH = 128, 8, 64
-ENCODER, LAYERS = 96, 5
-BOXES = 4
+SIDE, PATCH, WIDTH = 128, 4, 64
+ENCODER, LAYERS, GLOBAL = 64, 4, [3]
+BOXES = 3
 
 
 def build() -> torch.nn.Module:
@@ -29,8 +29,8 @@ def build() -> torch.nn.Module:
 
     config = SamConfig(
         vision_config={
-            "hidden_size": ENCODER, "output_channels": WIDTH, "num_hidden_layers": LAYERS, "num_attention_heads": 3,
-            "image_size": SIDE, "patch_size": PATCH, "window_size": 8, "global_attn_indexes": list(range(LAYERS)),
+            "hidden_size": ENCODER, "output_channels": WIDTH, "num_hidden_layers": LAYERS, "num_attention_heads": 2,
+            "image_size": SIDE, "patch_size": PATCH, "window_size": 8, "global_attn_indexes": GLOBAL,
             "num_pos_feats": WIDTH // 2, "mlp_dim": 4 * ENCODER,
         },
         prompt_encoder_config={
@@ -126,7 +126,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=Path, default=Path("build/demo-models/scenes"))
     parser.add_argument("--work", type=Path, default=Path("build/demo-models/segmenter"))
     parser.add_argument("--out", type=Path, default=Path("pe/assets/demo/sam"))
-    parser.add_argument("--steps", type=int, default=4500)
+    parser.add_argument("--steps", type=int, default=7500)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--threads", type=int, default=1)
@@ -140,17 +140,17 @@ def main() -> None:
     held = load(arguments.scenes, "test", 1)
     model = build()
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=arguments.rate, betas=(0.9, 0.99), weight_decay=0.02)
+    optimizer = torch.optim.AdamW(parameters, lr=arguments.rate, betas=(0.9, 0.99), weight_decay=0.02, fused=True)
     average = {name: tensor.detach().clone() for name, tensor in model.state_dict().items()}
-    checkpoint, step = arguments.work / "checkpoint.pt", 0
+    checkpoint, step, spent = arguments.work / "checkpoint.pt", 0, 0.0
     if checkpoint.exists():
         kept = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(kept["model"])
         optimizer.load_state_dict(kept["optimizer"])
-        average, step = kept["average"], kept["step"]
+        average, step, spent = kept["average"], kept["step"], kept["cpu_seconds"]
     print(f"{sum(p.numel() for p in parameters):,} parameters, {len(things):,} scenes, from step {step}", flush=True)
     model.train()
-    since, cpu, losses = time.time(), time.process_time(), []
+    since, cpu, losses = time.time(), time.process_time() - spent, []
     while step < arguments.steps:
         warm = min(1.0, (step + 1) / 200)
         rate = arguments.rate * warm * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / arguments.steps)))
@@ -173,15 +173,15 @@ def main() -> None:
         losses.append(float(loss.detach()))
         keep = min(0.998, (1 + step) / (10 + step))
         with torch.no_grad():
-            for name, tensor in model.state_dict().items():
-                if tensor.dtype.is_floating_point:
-                    average[name].lerp_(tensor, 1 - keep)
+            moving = [(average[k], tensor) for k, tensor in model.state_dict().items() if tensor.is_floating_point()]
+            torch._foreach_lerp_(*map(list, zip(*moving, strict=True)), 1 - keep)
         if step % 100 == 0 or step == 20:
             seconds = f"{time.time() - since:.0f} s {time.process_time() - cpu:.0f} cpu-s"
             print(step, f"loss {np.mean(losses[-100:]):.3f}", seconds, flush=True)
         if step % 500 == 0 or step == arguments.steps:
             partial = checkpoint.with_suffix(".part")
-            kept = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average, "step": step}
+            kept = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+            kept |= {"average": average, "step": step, "cpu_seconds": time.process_time() - cpu}
             torch.save(kept, partial)
             partial.replace(checkpoint)
             shadow = build()
