@@ -67,7 +67,7 @@ class _Live:
 
     def started(self, inputs: int, slices: int) -> None:
         self._clock.start(inputs)
-        self._live.update(self._task, description="annotating", completed=0, total=inputs)
+        self._live.update(self._task, description="working", completed=0, total=inputs)
 
     def advanced(self, inputs: int, stages: Mapping[str, Mapping[str, float]]) -> None:
         self._clock.done += inputs

@@ -10,7 +10,7 @@ from pe.engines.mixes.survey import Part
 from pe.engines.outcomes import Outcome, outcome
 from pe.engines.stages import Stages
 from pe.errors import DamageError, Interrupted
-from pe.shards.plan import Slice
+from pe.shards.plan import PlannedInput, Slice
 from pe.shards.read import read_image
 from pe.shards.writer import ShardWriter
 
@@ -38,25 +38,24 @@ class MixEngine:
     ) -> list[Outcome]:
         """See Engine."""
         outcomes = []
-        for number, item in enumerate(work.inputs):
-            if stop():
-                raise Interrupted
-            at = item.entry.at
-            key = work.key(number)
-            with self.stages.timed("read"):
-                offset, size = at["row"]
-                data = os.pread(self._rows(at["part"]).handle, size, offset)
-                if len(data) != size or not data.startswith(_HEAD):
-                    raise DamageError(f"{item.id}: its record in the cache is damaged; remove the cache and run again")
-                start = data.index(_SHA256) + len(_SHA256)
-                sha256 = data[start : start + 64].decode("ascii", "replace")
-                block, length = at["block"]
-                image = read_image(self._tars(at["part"]).handle, block, length, sha256)
-            with self.stages.timed("write"):
-                writer.add_record(key, b'{"key":"' + key.encode() + b'",' + data[len(_HEAD) :], image, sha256)
-            outcomes.append(outcome(item, "written", key=key))
-            on_input(outcomes[-1])
+        with self.stages.timed("copy"):
+            for number, item in enumerate(work.inputs):
+                if stop():
+                    raise Interrupted
+                outcomes.append(self._copy(item, work.key(number), writer))
+                on_input(outcomes[-1])
         return outcomes
+
+    def _copy(self, item: PlannedInput, key: str, writer: ShardWriter) -> Outcome:
+        part, (offset, size), (block, length) = (item.entry.at[name] for name in ("part", "row", "block"))
+        data = os.pread(self._rows(part).handle, size, offset)
+        if len(data) != size or not data.startswith(_HEAD):
+            raise DamageError(f"{item.id}: its record in the cache is damaged; remove the cache and run again")
+        start = data.index(_SHA256) + len(_SHA256)
+        sha256 = data[start : start + 64].decode("ascii", "replace")
+        image = read_image(self._tars(part).handle, block, length, sha256)
+        writer.add_record(key, b'{"key":"' + key.encode() + b'",' + data[len(_HEAD) :], image, sha256)
+        return outcome(item, "written", key=key)
 
 
 class _File:

@@ -22,23 +22,19 @@ class Pool:
         self._phrases = phrases
 
     def draw(self, sample: Sample, rng: np.random.Generator) -> list[str]:
-        """`least` to `most` phrases, each number as likely, fewer where the pool has no more; none is in the picture.
-
-        The record's own negatives are in every pool: those alone were looked for in this very picture.
-        """
+        """`least` to `most` phrases, each number as likely, fewer if the pool has no more; none is in the picture."""
         wanted = int(rng.integers(self._settings.least, self._settings.most + 1))
-        there = {_normal(item["phrase"]) for item in json.loads(sample.objects_json)}
-        own = [phrase for phrase in json.loads(sample.negatives_json) if _normal(phrase) not in there]
-        if not wanted:
+        pool = json.loads(sample.negatives_json) if self._settings.pool == "own" else self._phrases
+        if not wanted or not pool:
             return []
-        if self._settings.pool == "own":
-            pool = own
-        else:
-            # Enough draws to find what is not there, however large the pool is.
-            at = rng.permutation(len(self._phrases))[: 4 * wanted + len(there)]
-            pool = [self._phrases[i] for i in at if _normal(self._phrases[i]) not in there]
-        chosen = rng.permutation(len(pool))[:wanted]
-        return list(dict.fromkeys(pool[i] for i in chosen))
+        there = {_normal(item["phrase"]) for item in json.loads(sample.objects_json)}
+        chosen: list[str] = []
+        # Enough draws to find what is not there, however large the pool is.
+        for place in rng.permutation(len(pool))[: 4 * wanted + len(there)].tolist():
+            if len(chosen) < wanted and (name := _normal(pool[place])) not in there:
+                there.add(name)
+                chosen.append(pool[place])
+        return chosen
 
 
 def phrases_of(pool: str, shards: Sequence[Path]) -> list[str]:
