@@ -29,7 +29,7 @@ demo: $(DEMO)/ready
 	$(DEMO)/bin/pe view $(OUT)/annotated --output $(OUT)/view.html
 	@echo "open $(OUT)/view.html in a browser; the shards are in $(OUT)/annotated/shards"
 
-# The weights under pe/assets/demo, from nothing: about TBD CPU hours; killed, it goes on from its last checkpoint.
+# The weights under pe/assets/demo, from nothing: about three CPU hours; killed, it goes on from its last checkpoint.
 TRAIN := OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000 $(TEST)/bin/python
 demo-models: $(TEST)/ready
 	$(TRAIN) examples/demo_models/scenes.py build/demo-models/scenes --split test --scenes 1000

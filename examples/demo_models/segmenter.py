@@ -126,7 +126,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=Path, default=Path("build/demo-models/scenes"))
     parser.add_argument("--work", type=Path, default=Path("build/demo-models/segmenter"))
     parser.add_argument("--out", type=Path, default=Path("pe/assets/demo/sam"))
-    parser.add_argument("--steps", type=int, default=7500)
+    parser.add_argument("--steps", type=int, default=6300)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--threads", type=int, default=1)
