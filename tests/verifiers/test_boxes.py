@@ -65,7 +65,7 @@ def test_gold_texts_are_read_in_the_answers_format() -> None:
     assert scored("detection", gold, f"<answer>{gold}</answer>") == 1.0
     assert scored("detection", "[]", "<answer>[]</answer>") == 1.0
     for name in ("detection", "v-triune-detection"):
-        with pytest.raises(InputError, match="gold text cannot be read|holds no answer in the format"):
+        with pytest.raises(InputError, match=r"gold text cannot be read|holds no answer in the format"):
             check(Question(name, "<answer>a cat on a mat</answer>", (1000, 1000), '{"format": "v-triune"}'))
 
 
