@@ -124,8 +124,10 @@ def changed(**values: Any) -> dict[str, Any]:
     [
         ("", r"not JSON at line 1 column 1"),
         ('{"images": [\n  oops]}', r"not JSON at line 2 column 3"),
-        ("[" * 100_000, r"not JSON"),
-        ("[]", r"top level is not an object"),
+        ("[" * 100_000, r"not rows of JSON"),
+        ('{"a": ' * 100_000, r"not JSON"),
+        ("[]", r"no rows"),
+        ("1", r"top level is not an object"),
         ({"images": [], "annotations": []}, r"no list of categories"),
         (coco(categories=[{"id": 1}]), r"categories\[0\] has no name"),
         (coco(categories=[{"id": 1, "name": "a"}, {"id": 1, "name": "b"}]), r"categories\[1\] id 1 is used twice"),
