@@ -75,7 +75,8 @@ class PointRlVerifier(Verifier):
             return {"accuracy": settled}
         points = places(answer)
         sigma = self.parameters.sigma * math.hypot(*call.image)
-        worth = np.stack([_worth(points, support, sigma) for support in truth.supports], axis=1)
+        spots, which = np.unique(points, axis=0, return_inverse=True)
+        worth = np.stack([_worth(spots, support, sigma) for support in truth.supports], axis=1)[which.reshape(-1)]
         worth = np.where(alike(answer, truth.labels), np.nan_to_num(worth), 0.0)
         pairs = hungarian(worth, 0.0)
         total = sum(float(worth[pair]) for pair in pairs)
@@ -89,9 +90,15 @@ class PointRlVerifier(Verifier):
         free = [row for row in range(len(points)) if row not in paired and not np.isnan(points[row, 0])]
         if not free:
             return 0
-        real = points[~np.isnan(points[:, 0])]
-        near = cKDTree(real).query_ball_point(points[free], self.parameters.near, return_length=True)
-        return int((near > 1).sum())
+        # Where all points are one, a search for all neighbours would be quadratic.
+        spots, which, times = np.unique(
+            points[~np.isnan(points[:, 0])], axis=0, return_inverse=True, return_counts=True
+        )
+        next_one = cKDTree(spots).query(spots, k=2)[0][:, 1]
+        crowded = (times > 1) | (next_one <= self.parameters.near)
+        of_row = np.zeros(len(points), bool)
+        of_row[~np.isnan(points[:, 0])] = crowded[which.reshape(-1)]
+        return int(of_row[free].sum())
 
 
 def _support(target: Target, index: int, call: Call) -> _Support:
