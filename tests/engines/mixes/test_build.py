@@ -193,3 +193,17 @@ def test_a_dry_run_writes_nothing(world: Path, tmp_path: Path) -> None:
     mix = mix_file(tmp_path, "sft", *BOTH)
     assert "detect-" in pe("build-sft", mix, tmp_path / "out", "--data", world, "--dry-run")
     assert not (tmp_path / "out").exists()
+
+
+def test_tokens_are_counted_and_filtered_by(world: Path, tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    from pe.annotators.checkpoints import ASSETS
+
+    mix = mix_file(tmp_path, "sft", {"task": "detect", "filters": {"tokens": {"max": 90}}}, format="rexomni")
+    tokenizer = ASSETS / "demo" / "grounding-dino"
+    table = json.loads(pe("build-sft", mix, tmp_path / "out", "--data", world, "--tokenizer", tokenizer, "--json"))
+    counts = [sample.token_count for sample in samples(tmp_path / "out")]
+    assert counts
+    assert all(0 < count <= 90 for count in counts)
+    assert table["leaves"][0]["tokens"] == sum(counts)
+    assert table["leaves"][0]["drops"]["tokens"] > 0
