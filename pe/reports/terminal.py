@@ -15,7 +15,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from pe.reports.sheet import thumbnail
+from pe.reports.page import thumbnail
 from pe.schemas.sample import Object, Sample
 
 _JOINERS = "\u200c\u200d"

@@ -4,8 +4,6 @@ import base64
 import io
 import json
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,25 +11,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from pe.reports.page import thumbnail
 from pe.reports.pick import spread
-from pe.reports.sheet import contact_sheet, thumbnail
+from pe.reports.sheet import contact_sheet
 from pe.schemas.sample import Object, objects_to_json
 from tests.reports import outputs
+from tests.reports.browser import browse
 from tests.shards import factory
-
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-_FLAGS = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--allow-file-access-from-files",
-    "--virtual-time-budget=20000",
-)
 
 
 @pytest.fixture(scope="module")
@@ -111,27 +97,11 @@ def test_no_samples() -> None:
     assert _data(content) == []
 
 
-def _browse(page: Path, fragment: str, tmp_path: Path, *, script: str = "") -> dict[str, Any]:
-    """What a real browser shows: a second page holds this one in a frame and writes down what it sees."""
-    browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
-    if browser is None:
-        pytest.skip(f"none of {', '.join(_BROWSERS)} is installed")
-    probe = tmp_path / "probe.html"
-    probe.write_text(
-        f"""<!doctype html><meta charset="utf-8"><iframe id="frame" width="1200" height="900"></iframe>
-<pre id="result"></pre>
-<script>
-const frame = document.getElementById("frame");
-frame.onload = async () => {{
-  const inside = frame.contentDocument;
-  await Promise.all([...inside.images].map((image) => image.complete ? 0 : new Promise((done) => {{
-    image.addEventListener("load", done); image.addEventListener("error", done);
-  }})));
-  {script}
+_SEEN = """
   const shown = [...inside.querySelectorAll("article")].filter((card) => !card.hidden);
   const visible = (name) => shown.flatMap((card) => [...card.querySelectorAll(name)])
     .filter((element) => frame.contentWindow.getComputedStyle(element).display !== "none");
-  document.getElementById("result").textContent = JSON.stringify({{
+  return {
     title: inside.title, pwned: frame.contentWindow.pwned === undefined ? 0 : 1, cards: shown.length,
     images: visible("img").map((image) => image.naturalWidth),
     sources: shown.map((card) => card.querySelector("code").textContent),
@@ -142,18 +112,12 @@ frame.onload = async () => {{
     count: inside.getElementById("count").textContent, nothing: !inside.getElementById("nothing").hidden,
     detail: inside.getElementById("large").open ? inside.getElementById("detail").textContent : "",
     hash: frame.contentWindow.location.hash,
-  }});
-}};
-frame.src = {json.dumps(page.as_uri() + fragment)};
-</script>""",
-        "utf-8",
-    )
-    command = [browser, *_FLAGS, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", probe.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-    match = re.search(r'<pre id="result">(.+?)</pre>', done.stdout, re.DOTALL)
-    assert match, f"the page did not answer: {done.stderr[-400:]}"
-    text = match[1].replace("&lt;", "<").replace("&gt;", ">").replace("&nbsp;", " ").replace("&amp;", "&")
-    return json.loads(text)
+  };
+"""
+
+
+def _browse(page: Path, fragment: str, tmp_path: Path, *, script: str = "") -> dict[str, Any]:
+    return browse(page, fragment, tmp_path, script + _SEEN)
 
 
 def test_in_a_browser(page: Path, tmp_path: Path) -> None:
