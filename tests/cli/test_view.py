@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pe.cli import main
-from tests.reports import outputs
+from tests.reports import outputs, runs
 
 
 def _run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -81,3 +81,18 @@ def test_damage_ends_with_3(
     assert _run(monkeypatch, made.root) == 3
     assert capsys.readouterr().err.count("\n") == 1
     assert not (made.root / "view.html").exists()
+
+
+def test_a_run_has_a_page_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = runs.write(tmp_path / "run")
+    assert _run(monkeypatch, run, "--limit", 3) == 0
+    assert capsys.readouterr().out == f"{run / 'view.html'}: 2 stages, 1,031 steps, 3 rollouts, 0.0 MiB\n"
+    page = tmp_path / "page.html"
+    assert _run(monkeypatch, run, "-o", page, "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"page": str(page), "stages": 2, "steps": 1031, "rollouts": 5}
+    assert _run(monkeypatch, run, "--phrase", "cat") == 2
+    assert "the page of a run has its own" in capsys.readouterr().err
+    assert _run(monkeypatch, run, "-o", tmp_path / "no/page.html") == 2
+    assert "in a folder that exists" in capsys.readouterr().err
