@@ -2,7 +2,7 @@
 
 In a name, an underscore between digits is a dot and any other a hyphen: `qwen2_5_vl.py` is "qwen2.5-vl". Third parties
 add theirs through the entry-point groups `pe.detectors`, `pe.segmenters`, `pe.captioners`, `pe.filters`, `pe.formats`,
-`pe.tasks`, `pe.verifiers`.
+`pe.metrics`, `pe.tasks`, `pe.verifiers`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _HOMES = {
     "filters": "engines/filters",
     "formats": "formats",
     "imports": "shards/imports",
+    "metrics": "evaluation/metrics",
     "row_filters": "engines/mixes/filters",
     "tasks": "engines/tasks",
     "verifiers": "verifiers",

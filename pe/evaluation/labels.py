@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from pe.errors import InputError
-from pe.evaluation.metrics.average_precision import AveragePrecision
-from pe.evaluation.metrics.caption_facts import CaptionFacts
+from pe.evaluation.metrics._average_precision import AveragePrecision
+from pe.evaluation.metrics._caption_facts import CaptionFacts
 from pe.evaluation.picture import HIT, Compared
 from pe.evaluation.tally import Tally, share
 from pe.evaluation.truth import Truth, annotated, load_truth, normal

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
 from pe.errors import InputError
+from pe.evaluation.by_key import SamplesByKey
+from pe.evaluation.lines import opened, read_line
 from pe.evaluation.monitors import Monitor, json_lines
 from pe.schemas.sample import Sample
 from pe.shards.output import disk_errors, temp_path
-from pe.shards.read import read_row, shards_of
-from pe.shards.sidecar import Row, Sidecar
 from pe.verifiers import Question, Score
 from pe.verifiers.use.missing import score_or_missing
 
@@ -71,24 +69,24 @@ def score_responses(
     if out is not None and out.absolute() == responses.absolute():
         raise InputError(f"{out}: holds the responses; name another file for the scores")
     report = Report()
-    with _Samples(shards) as samples, _written(out) as stream, _opened(responses) as lines:
+    with SamplesByKey(shards) as samples, _written(out) as stream, opened(responses) as lines:
         report.samples = samples.count
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             report.responses += 1
             try:
-                key, response, tokens = _read(line)
+                answer = read_line(line)
             except InputError as error:
                 report.bad_lines += 1
                 complain(number, str(error))
                 continue
-            sample = samples.find(key)
+            sample = samples.find(answer.key)
             if sample is None:
                 report.unknown_keys += 1
-                report.unknown += [key] if len(report.unknown) < _EXAMPLES else []
+                report.unknown += [answer.key] if len(report.unknown) < _EXAMPLES else []
                 continue
-            score = _score(sample, response, progress, tokens, report)
+            score = _score(sample, answer.response, progress, answer.tokens, report)
             if stream is not None:
                 stream.write(_row(number, sample, score))
         report.unanswered = samples.unanswered()
@@ -133,87 +131,6 @@ def _row(number: int, sample: Sample, score: Score) -> str:
         "metrics": dict(score.metrics),
     }
     return json.dumps(row) + "\n"
-
-
-def _read(line: bytes) -> tuple[str, str, int | None]:
-    try:
-        row = json.loads(line.decode("utf-8", "replace"))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"not JSON: {error}") from None
-    match row:
-        case {"key": str(key), "response": str(response)}:
-            tokens = row.get("tokens")
-            if tokens is None or (type(tokens) is int and tokens >= 0):
-                return key, response, tokens
-            raise InputError("tokens: expected a whole number")
-    raise InputError("expected an object with the texts `key` and `response`")
-
-
-class _Samples:
-    """The samples of shards by key: where each lies is kept in a file, not in memory."""
-
-    def __init__(self, shards: Path) -> None:
-        self._shards = shards_of(shards)
-        self._last: Sample | None = None
-
-    def __enter__(self) -> _Samples:
-        self._folder = tempfile.TemporaryDirectory(prefix="pe-score-")
-        self._base = sqlite3.connect(Path(self._folder.name) / "index.sqlite", isolation_level=None)
-        self._base.execute("PRAGMA journal_mode = OFF")
-        self._base.execute("PRAGMA synchronous = OFF")
-        self._base.execute("BEGIN")
-        self._base.execute(
-            "CREATE TABLE sample (key TEXT PRIMARY KEY, shard, at, size, image, record, answered DEFAULT 0) "
-            "WITHOUT ROWID"
-        )
-        for number, shard in enumerate(self._shards):
-            rows = Sidecar.load(shard.with_suffix(".json")).index
-            self._base.executemany(
-                "INSERT OR IGNORE INTO sample VALUES (?, ?, ?, ?, ?, ?, 0)",
-                ((row.key, number, *row[1:]) for row in rows),
-            )
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._base.close()
-        self._folder.cleanup()
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return int(self._base.execute("SELECT count(*) FROM sample").fetchone()[0])
-
-    def unanswered(self) -> int:
-        """How many were never asked for."""
-        return int(self._base.execute("SELECT count(*) FROM sample WHERE NOT answered").fetchone()[0])
-
-    def find(self, key: str) -> Sample | None:
-        """The sample `key`, or None. Raises InputError when it is of a kind without a truth to score by."""
-        if self._last is not None and self._last.key == key:
-            return self._last
-        with closing(
-            self._base.execute("SELECT shard, at, size, image, record FROM sample WHERE key = ?", (key,))
-        ) as rows:
-            found = rows.fetchone()
-        if found is None:
-            return None
-        self._base.execute("UPDATE sample SET answered = 1 WHERE key = ?", (key,))
-        tar = self._shards[found[0]]
-        sample, _ = read_row(tar, Row(key, *found[1:]))
-        if sample.kind == "sft":
-            raise InputError(f"{tar}: holds sft samples, which no response is scored by; name rl or annotated ones")
-        self._last = sample
-        return sample
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[Iterator[bytes]]:
-    try:
-        stream = path.open("rb")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    with stream:
-        yield iter(stream)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from pe.evaluation.metrics.presence import presence_mcc
+from pe.evaluation.metrics._presence import presence_mcc
 from pe.evaluation.monitors.objects import THRESHOLDS
 from pe.evaluation.monitors.reflection import WORDS
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from pe.evaluation.metrics.duplicates import count_duplicates, extent
+from pe.evaluation.metrics._duplicates import count_duplicates, extent
 from pe.formats import Decoded, Item, Size
 from pe.geometry import spans
 from pe.geometry.boxes import as_boxes, iou

@@ -13,7 +13,7 @@ from pycocotools import mask as coco
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from pe.evaluation.metrics.average_precision import MOST, AveragePrecision
+from pe.evaluation.metrics._average_precision import MOST, AveragePrecision
 
 
 def test_equal_to_pycocotools_on_real_annotations(shared: Path) -> None:

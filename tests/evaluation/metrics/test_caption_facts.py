@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pe.annotators.base import AdapterSettings, Instance
 from pe.annotators.captioners.template import Template
-from pe.evaluation.metrics.caption_facts import CaptionFacts, claims, mentions
+from pe.evaluation.metrics._caption_facts import CaptionFacts, claims, mentions
 from pe.evaluation.truth import normal
 from pe.shards.pictures import Picture
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pe.evaluation.metrics.duplicates import count_duplicates, extent
+from pe.evaluation.metrics._duplicates import count_duplicates, distinct, extent
 from pe.formats import Item
 
 BOX = Item("cat", bbox=(10, 10, 110, 110))
@@ -23,6 +23,11 @@ def test_copies_of_one_box_are_all_but_one_duplicates() -> None:
     assert count(BOX, BOX, BOX, BOX) == 3
     assert count(BOX, NEAR) == 1
     assert count(BOX, FAR) == 0
+
+
+def test_the_first_of_each_stays_in_its_place() -> None:
+    items = [Item("cat", point=(5, 5)), BOX, NEAR, Item("cat", point=(6, 5)), FAR, Item("dog", bbox=BOX.bbox)]
+    assert distinct(items, [item.phrase for item in items]) == [0, 1, 4, 5]
 
 
 def test_another_label_is_no_duplicate() -> None:
@@ -57,5 +62,5 @@ def test_repeating_an_answer_adds_just_the_copies(rows: list[tuple[int, int, int
 
 def test_a_thousand_objects_are_counted() -> None:
     assert count(*[Item("a", bbox=(i, 0, i + 1, 1)) for i in range(500)] * 2) == 500
-    with pytest.raises(ValueError, match="argument"):
+    with pytest.raises(ValueError, match="1 objects and 0 labels"):
         count_duplicates([BOX], [])

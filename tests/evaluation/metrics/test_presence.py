@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pe.evaluation.metrics.presence import presence_mcc
+from pe.evaluation.metrics._presence import presence_mcc
 
 COUNTS = st.fixed_dictionaries({name: st.integers(0, 40) for name in ("tp", "fp", "fn", "tn")})
 

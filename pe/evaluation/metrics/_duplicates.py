@@ -30,14 +30,23 @@ def count_duplicates(items: Sequence[Item], labels: Sequence[str]) -> int:
     Two boxes, or the boxes of two objects' rings, are the same from IoU 0.9 on (Rex-Omni, arXiv 2510.12798, whose
     measure divides pairs by objects: four copies are 1.5 there and 3 of 4 here), two points closer than 5 px (PointRL).
     """
-    boxes = as_boxes([box for box in map(extent, items) if box is not None])
-    names = [label for item, label in zip(items, labels, strict=True) if item.point is None]
-    points = np.array([item.point for item in items if item.point is not None], np.float64).reshape(-1, 2)
-    spots = [label for item, label in zip(items, labels, strict=True) if item.point is not None]
-    return _repeated(boxes, names, box=True) + _repeated(points, spots, box=False)
+    return len(items) - len(distinct(items, labels))
 
 
-def _repeated(rows: Boxes, labels: Sequence[str], *, box: bool) -> int:
+def distinct(items: Sequence[Item], labels: Sequence[str]) -> list[int]:
+    """The indices of the `items` that repeat no earlier one, by the rule of `count_duplicates`."""
+    if len(items) != len(labels):
+        raise ValueError(f"{len(items)} objects and {len(labels)} labels")
+    boxes, points = (
+        [index for index, item in enumerate(items) if (item.point is None) is kind] for kind in (True, False)
+    )
+    corners = as_boxes([box for index in boxes if (box := extent(items[index])) is not None])
+    spots = np.array([items[index].point for index in points], np.float64).reshape(-1, 2)
+    kept = [boxes[row] for row in _first(corners, [labels[index] for index in boxes], box=True)]
+    return sorted(kept + [points[row] for row in _first(spots, [labels[index] for index in points], box=False)])
+
+
+def _first(rows: Boxes, labels: Sequence[str], *, box: bool) -> list[int]:
     numbers: dict[str, int] = {}
     group = np.array([numbers.setdefault(label, len(numbers)) for label in labels], np.int64)
     kept: list[int] = []
@@ -49,4 +58,4 @@ def _repeated(rows: Boxes, labels: Sequence[str], *, box: bool) -> int:
             same = np.hypot(*(rows[before] - row).T) < SAME_POINT
         if not same.any():
             kept.append(index)
-    return len(rows) - len(kept)
+    return kept
