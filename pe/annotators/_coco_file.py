@@ -27,9 +27,9 @@ class _MalformedError(Exception):
 def read_coco(path: Path, form: bytes = b"") -> AnnotationFile:
     """Read COCO or LVIS instances. Raises InputError naming the first malformed place.
 
-    `form` is the content of `path` in COCO's form, where the file itself has another.
+    `form` is the content of `path` (a file or a folder) in COCO's form, where that itself has another.
     """
-    data = path.read_bytes()
+    data = form if path.is_dir() else path.read_bytes()
     sha256 = hashlib.sha256(data).hexdigest()
     data = form or data
     try:

@@ -15,14 +15,17 @@ _loaded: dict[tuple[str, int, int], AnnotationFile] = {}
 _lock = threading.Lock()
 
 
-def load_annotations(word: str) -> AnnotationFile:
+def load_annotations(word: str, form: bytes = b"") -> AnnotationFile:
     """The annotation file at path `word`: COCO or LVIS JSON, rows of JSON or CSV, YOLO's data.yaml, or a labels folder.
 
-    Parsed once per process and shared. Raises InputError with the place of the first thing that is malformed.
+    Parsed once per process and shared. `form` is what the path says in COCO's form, where it is of none of these.
+    Raises InputError with the place of the first thing that is malformed.
     """
     path = Path(word).expanduser()
     if not path.exists():
         raise InputError(f"{path}: no such annotation file (COCO or LVIS JSON, YOLO data.yaml or labels folder)")
+    if form:
+        return read_coco(path, form)
     stat = path.stat()
     key = (str(path.resolve()), stat.st_mtime_ns, stat.st_size)
     with _lock:

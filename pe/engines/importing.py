@@ -75,9 +75,9 @@ class ImportEngine:
         self.source = source
         self.stages = Stages()
         adapter = AdapterSettings(annotations=str(layout.annotations))
-        self._file = load_annotations(adapter.annotations)
-        self._detector = DatasetDetector(adapter)
-        self._segmenter = DatasetSegmenter(adapter)
+        self._file = load_annotations(adapter.annotations, layout.form)
+        self._detector = DatasetDetector(adapter, self._file)
+        self._segmenter = DatasetSegmenter(adapter, self._file)
         info = {key: value for key, value in asdict(self._detector.info).items() if value}
         self._provenance = {
             "engine": "import",
@@ -212,7 +212,7 @@ def import_annotations(settings: ImportSettings, report: Reporter) -> RunSummary
         settings = settings.model_copy(update={"data_source": name, "images": layout.pictures})
         labels = {"layout", "split", "negatives", "epsilon", "orientation", "simplify", "respect_opt_out"}
         config = settings.model_dump(mode="json", include=labels)
-        config |= {"data_source": name, "annotations": _content(layout.annotations)}
+        config |= {"data_source": name, "annotations": _content(layout)}
         job = Job(
             settings,
             config,
@@ -232,6 +232,6 @@ def _build(job: Job, output: Output, worker: int) -> ImportEngine:
     return ImportEngine(settings, settings.read(), open_source(settings.images), job.config_hash)
 
 
-def _content(path: Path) -> str:
+def _content(layout: Layout) -> str:
     """The annotations by their content: other annotations are other labels."""
-    return load_annotations(str(path)).sha256[:16]
+    return load_annotations(str(layout.annotations), layout.form).sha256[:16]

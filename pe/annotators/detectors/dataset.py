@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pe.annotators.annotation_files import AnnotatedImage
+from pe.annotators.annotation_files import AnnotatedImage, AnnotationFile
 from pe.annotators.base import AdapterSettings, Detections, Detector, Dropped, Instance, ModelInfo
 from pe.annotators.detectors._classes import Classes
 from pe.annotators.detectors._finish import clipped, distinct
@@ -26,11 +26,12 @@ class DatasetDetector(Detector):
     needs_phrases = False
     needs_pixels = False
 
-    def __init__(self, settings: AdapterSettings) -> None:
+    def __init__(self, settings: AdapterSettings, file: AnnotationFile | None = None) -> None:
+        """`file` is what `settings.annotations` say, where that has been read."""
         super().__init__(settings)
         if not settings.annotations:
             raise InputError("detector dataset needs --annotations: a COCO or LVIS JSON, YOLO's data.yaml or labels")
-        self._file = load_annotations(settings.annotations)
+        self._file = file or load_annotations(settings.annotations)
         self._classes = Classes(self._file.categories)
 
     @property

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pe.annotators.annotation_files import Annotation
+from pe.annotators.annotation_files import Annotation, AnnotationFile
 from pe.annotators.base import AdapterSettings, Instance, Mask, ModelInfo, Segment, Segmenter
 from pe.annotators.load_annotations import load_annotations
 from pe.errors import InputError
@@ -27,11 +27,12 @@ class DatasetSegmenter(Segmenter):
     parallel: ClassVar[bool] = True
     needs_pixels: ClassVar[bool] = False
 
-    def __init__(self, settings: AdapterSettings) -> None:
+    def __init__(self, settings: AdapterSettings, file: AnnotationFile | None = None) -> None:
+        """`file` is what `settings.annotations` say, where that has been read."""
         super().__init__(settings)
         if not settings.annotations:
             raise InputError("segmenter dataset needs --annotations: a COCO or LVIS JSON, YOLO's data.yaml or labels")
-        self._file = load_annotations(settings.annotations)
+        self._file = file or load_annotations(settings.annotations)
 
     @property
     def info(self) -> ModelInfo:

@@ -43,7 +43,8 @@ class Layout:
     """A source understood: `pictures` is a word that `open_source` takes, `annotations` the file of boxes and masks.
 
     `extras` is by the picture's name in that file. `keypoint_names` is by category. `exhaustive` says that a category
-    which a picture lacks is absent from it, unless the file itself lists what is absent.
+    which a picture lacks is absent from it, unless the file itself lists what is absent. `form` is what `annotations`
+    say in COCO's form, where they are in none that annotation files are read in.
     """
 
     pictures: str
@@ -51,3 +52,4 @@ class Layout:
     extras: Mapping[str, PictureExtras]
     keypoint_names: Mapping[str, list[str]] = field(default_factory=dict)
     exhaustive: bool = True
+    form: bytes = b""

@@ -42,7 +42,7 @@ def rows_as_coco(path: Path, split: str = "") -> bytes:
     images: dict[str, dict[str, Any]] = {}
     objects: dict[tuple[str, str], dict[str, Any]] = {}
     categories: dict[str, int] = {}
-    for number, row in _rows(path):
+    for number, row in rows_of(path):
         try:
             _take(row, split, images, objects, categories)
         except (KeyError, TypeError, ValueError) as error:
@@ -59,7 +59,8 @@ def rows_as_coco(path: Path, split: str = "") -> bytes:
     ).encode()
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def rows_of(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The rows in `path` with their numbers (lines from 1, of CSV from 2). Raises InputError."""
     try:
         with path.open("rb") as stream:
             refuse_pickle(path, stream.read(2))

@@ -1,8 +1,14 @@
-"""Training rows of others, each with one picture: parquet and JSON lines as verl, TRL, LLaVA and VLM-R1 write them."""
+"""Training rows of others, each with one picture: parquet and JSON lines as verl, TRL, LLaVA and VLM-R1 write them.
+
+So do CountBenchQA (image, question, number; https://huggingface.co/datasets/vikhyatk/CountBenchQA) and PixMo-Count
+(image_url, image_sha256, label, count; https://huggingface.co/datasets/allenai/pixmo-count).
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +25,8 @@ MARK = b"\n\0image\0\n"
 
 _PICTURES = ("images", "image", "img", "image_path", "image_name")
 _MESSAGES = ("messages", "conversations", "prompt", "problem", "question")
-_GOLD = ("answer", "solution", "gold", "completion", "ground_truth", "gt_answer")
+_GOLD = ("answer", "solution", "gold", "completion", "ground_truth", "gt_answer", "number", "count")
+_SUFFIXES = ("", ".jpg", ".jpeg", ".png", ".webp")
 _ROLES = {"human": "user", "gpt": "assistant"}
 
 
@@ -56,7 +63,9 @@ class RowSource(Source):
         messages = _messages(row)
         if not messages:
             raise SampleError("no_question", f"a row has none of {', '.join(_MESSAGES)} that is text or messages")
-        meta = meta_of({key: row[key] for key in ("license", "url", "opt_out") if row.get(key) is not None})
+        meta = meta_of(
+            {key: row[key] for key in ("license", "url", "image_url", "opt_out") if row.get(key) is not None}
+        )
         record = {"messages": messages, "gold": _gold(row), "data_source": str(row.get("data_source") or "")}
         return Raw(json.dumps(record, ensure_ascii=False).encode() + MARK + picture, meta)
 
@@ -113,6 +122,9 @@ class RowSource(Source):
 
     def _picture(self, row: Mapping[str, Any]) -> bytes:
         value = next((row[key] for key in _PICTURES if row.get(key) not in (None, "", [])), None)
+        sha256 = row.get("image_sha256")
+        if value is None and isinstance(sha256, str) and re.fullmatch(r"[0-9a-f]{64}", sha256):
+            return self._hashed(sha256)
         pictures = value if isinstance(value, list) else [value]
         if len(pictures) > 1:
             raise SampleError("several_images", f"{len(pictures)} pictures in a row")
@@ -123,6 +135,17 @@ class RowSource(Source):
             return picture
         if not isinstance(picture, str) or not picture:
             raise SampleError("no_image", "a row without a picture")
+        return self._file(picture)
+
+    def _hashed(self, sha256: str) -> bytes:
+        """A picture that is named by the hash of its bytes, as those are that a row only has the URL of."""
+        names = [f"{sha256}{suffix}" for suffix in _SUFFIXES]
+        data = self._file(next((name for name in names if (self._pictures / name).is_file()), f"{sha256}.jpg"))
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise SampleError("changed", f"{sha256}: the bytes of this file have another hash than the row says")
+        return data
+
+    def _file(self, picture: str) -> bytes:
         path = (self._pictures / picture).resolve()
         if not path.is_relative_to(self._pictures.resolve()):
             raise SampleError("outside", f"{picture} is not below {self._pictures}")
@@ -143,6 +166,9 @@ def _messages(row: Mapping[str, Any]) -> list[dict[str, str]]:
         if isinstance(value, list) and value:
             turns = [_turn(item) for item in value if isinstance(item, Mapping)]
             return [turn for turn in turns if turn["content"]]
+    label = row.get("label")
+    if isinstance(label, str) and label.strip() and type(row.get("count")) is int:
+        return [{"role": "user", "content": f"How many {label.strip()} are there?"}]
     return []
 
 

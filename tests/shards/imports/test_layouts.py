@@ -40,7 +40,7 @@ POINTS = [3, 4, 2, 0, 0, 0]
 
 
 def test_the_layouts_are_known_by_name() -> None:
-    assert names("imports") == ["coco", "imagefolder", "lvis", "refcoco", "yolo"]
+    assert {"coco", "imagefolder", "lvis", "refcoco", "yolo"} <= set(names("imports"))
 
 
 def test_coco_takes_captions_and_key_points_from_the_files_beside_it(tmp_path: Path) -> None:
