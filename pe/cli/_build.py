@@ -29,7 +29,10 @@ def build_mix(
         summary = preview(settings, progress) if dry_run else build(settings, progress)
     if as_json:
         typer.echo(summary.to_json())
-        return
-    Console(width=None if typer.get_text_stream("stdout").isatty() else 200, highlight=False).print(summary.to_table())
-    for line in summary.notes():
-        typer.echo(line)
+    else:
+        width = None if typer.get_text_stream("stdout").isatty() else 200
+        Console(width=width, highlight=False).print(summary.to_table())
+        for line in summary.notes():
+            typer.echo(line)
+    if summary.too_many_quarantined:
+        raise typer.Exit(3)

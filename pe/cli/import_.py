@@ -42,7 +42,8 @@ def import_(
     Rows are questions with answers, for the task qa: parquet, JSON lines or a JSON array of verl, TRL, LLaVA, VLM-R1.
     """
     from pe.cli._progress import reporter
-    from pe.engines.importing import ImportSettings, import_annotations
+    from pe.engines.import_settings import ImportSettings
+    from pe.engines.importing import import_annotations
     from pe.engines.taking_over import RowSettings, take_over
     from pe.schemas.settings import load_settings
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from pe import __version__, registry
+from pe import __version__
 from pe.annotators.base import AdapterSettings, Caption, Dropped
 from pe.annotators.detectors.dataset import DatasetDetector
 from pe.annotators.load_annotations import load_annotations
 from pe.annotators.segmenters.dataset import DatasetSegmenter
+from pe.engines.import_settings import ImportSettings
 from pe.engines.outcomes import Outcome, outcome, rejected
 from pe.engines.outside import without_output
 from pe.engines.produce import Reporter, produce
@@ -34,32 +33,6 @@ from pe.shards.plan import PlannedInput, Slice
 from pe.shards.sources import open_source
 from pe.shards.sources.base import Source
 from pe.shards.writer import ShardWriter
-
-
-class ImportSettings(BaseModel):
-    """The settings of `pe import`; where it reads and writes and how fast do not enter the configuration hash."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    source: Path
-    out: Path
-    layout: str
-    images: str = ""
-    split: str = ""
-    negatives: bool = True
-    epsilon: float = Field(0.005, ge=0, lt=0.5)
-    orientation: Literal["cw", "ccw", "simpleseg-compat"] = "cw"
-    simplify: Literal["dp", "fit"] = "dp"
-    respect_opt_out: bool = True
-    data_source: str = ""
-
-    workers: int = Field(1, ge=1)
-    shard_inputs: int = Field(1000, ge=1, le=100_000)
-
-    def read(self) -> Layout:
-        """The source as its layout has it. Raises InputError."""
-        layout: Layout = registry.load("imports", self.layout)(self.source.expanduser(), self.images, self.split)
-        return layout
 
 
 class ImportEngine:
@@ -207,24 +180,34 @@ def import_annotations(settings: ImportSettings, report: Reporter) -> RunSummary
     stays and the same call goes on from there.
     """
     with Signals() as signals:
-        layout = settings.read()
-        name = settings.data_source or f"{source_name(str(settings.source))}/{settings.layout}"
-        settings = settings.model_copy(update={"data_source": name, "images": layout.pictures})
-        labels = {"layout", "split", "negatives", "epsilon", "orientation", "simplify", "respect_opt_out"}
-        config = settings.model_dump(mode="json", include=labels)
-        config |= {"data_source": name, "annotations": _content(layout)}
-        job = Job(
-            settings,
-            config,
-            config_hash(config),
-            _build,
-            settings.out,
-            settings.workers,
-            settings.shard_inputs,
-            512 * 2**20,
-        )
-        source = without_output(open_source(layout.pictures), layout.pictures, Output(settings.out).root)
-        return produce(job, source, report, signals)
+        job = import_job(settings)
+        return produce(job, pictures_of(job, settings.out), report, signals)
+
+
+def import_job(settings: ImportSettings) -> Job:
+    """What an import has to do. Raises InputError for a source that is not in its layout."""
+    layout = settings.read()
+    name = settings.data_source or f"{source_name(str(settings.source))}/{settings.layout}"
+    settings = settings.model_copy(update={"data_source": name, "images": layout.pictures})
+    labels = {"layout", "split", "negatives", "epsilon", "orientation", "simplify", "respect_opt_out"}
+    config = settings.model_dump(mode="json", include=labels)
+    config |= {"data_source": name, "annotations": _content(layout)}
+    return Job(
+        settings,
+        config,
+        config_hash(config),
+        _build,
+        settings.out,
+        settings.workers,
+        settings.shard_inputs,
+        512 * 2**20,
+    )
+
+
+def pictures_of(job: Job, out: Path) -> Source:
+    """The pictures of an import, without what lies in the output folder `out`."""
+    word = job.settings.images
+    return without_output(open_source(word), word, Output(out).root)
 
 
 def _build(job: Job, output: Output, worker: int) -> ImportEngine:

@@ -121,9 +121,14 @@ def take_over(settings: RowSettings, report: Reporter) -> RunSummary:
 
     Raises Interrupted after SIGINT or SIGTERM; the same call goes on from there.
     """
-    source = RowSource(settings.source, settings.images)
+    with Signals() as signals:
+        return produce(rows_job(settings), RowSource(settings.source, settings.images), report, signals)
+
+
+def rows_job(settings: RowSettings) -> Job:
+    """What taking over rows has to do."""
     config = {"engine": "rows", "data_source": settings.name, "respect_opt_out": settings.respect_opt_out}
-    job = Job(
+    return Job(
         settings,
         config,
         config_hash(config),
@@ -133,8 +138,6 @@ def take_over(settings: RowSettings, report: Reporter) -> RunSummary:
         settings.shard_inputs,
         512 * 2**20,
     )
-    with Signals() as signals:
-        return produce(job, source, report, signals)
 
 
 def _build(job: Job, output: Output, worker: int) -> RowEngine:

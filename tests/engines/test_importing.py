@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pe.engines.importing import ImportSettings, import_annotations
+from pe.engines.import_settings import ImportSettings
+from pe.engines.importing import import_annotations
 from pe.engines.summary import RunSummary
 from pe.errors import InputError
 from pe.geometry.masks import decode, mask_iou

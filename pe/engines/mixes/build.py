@@ -15,15 +15,17 @@ from pathlib import Path
 from pe.engines.mixes.contamination import Excluded
 from pe.engines.mixes.engine import MixEngine
 from pe.engines.mixes.filters._base import build_row_filters
+from pe.engines.mixes.foreign import bring_in
 from pe.engines.mixes.pools import phrases_of
 from pe.engines.mixes.selection import select
-from pe.engines.mixes.settings import MixSettings
+from pe.engines.mixes.settings import Data, Foreign, MixSettings
 from pe.engines.mixes.source import MixSource
 from pe.engines.mixes.summary import MixSummary
 from pe.engines.mixes.survey import Part, Surveyor, build_task, tallies
 from pe.engines.produce import Reporter, produce
 from pe.engines.settings import config_hash
 from pe.engines.signals import Signals
+from pe.engines.summary import RunSummary
 from pe.engines.worker import Job
 from pe.errors import InputError, Interrupted
 from pe.registry import load
@@ -38,11 +40,12 @@ def build(settings: MixSettings, report: Reporter) -> MixSummary:
     Raises Interrupted after SIGINT or SIGTERM; the same call goes on from there.
     """
     with Signals() as signals:
-        sources = _sources(settings)
-        config = {**settings.rows_config(), "sources": _contents(sources)}
-        name = config_hash(config)
+        _check(settings)
         output = Output(settings.out)
         output.create()
+        sources, imports = _sources(settings, output.cache_dir, signals, report)
+        config = {**settings.rows_config(), "sources": _contents(sources)}
+        name = config_hash(config)
         folder = output.cache_dir / f"mix-{name}"
         folder.mkdir(exist_ok=True)
         parts = _survey(settings, sources, folder, signals, report)
@@ -60,14 +63,16 @@ def build(settings: MixSettings, report: Reporter) -> MixSummary:
             settings.shard_mb * 2**20,
         )
         run = produce(job, MixSource(selection, parts, names), report, signals)
-        return MixSummary.of(settings, parts, selection, run)
+        return MixSummary.of(settings, parts, selection, imports, run)
 
 
 def preview(settings: MixSettings, report: Reporter) -> MixSummary:
     """The table of what a mix would hold: everything is surveyed, nothing is kept."""
     with Signals() as signals, _scratch() as folder:
-        parts = _survey(settings, _sources(settings), folder, signals, report)
-        return MixSummary.of(settings, parts, select(settings, parts), None)
+        _check(settings)
+        sources, imports = _sources(settings, folder, signals, report)
+        parts = _survey(settings, sources, folder, signals, report)
+        return MixSummary.of(settings, parts, select(settings, parts), imports, None)
 
 
 @dataclass(frozen=True)
@@ -82,35 +87,58 @@ def _engine(job: Job, output: Output, worker: int) -> MixEngine:
     return MixEngine(job.settings.parts)
 
 
-def _sources(settings: MixSettings) -> dict[str, list[Path]]:
-    """The shards of every source, each read once however many leaves it has. Raises InputError for what is none."""
-    found: dict[str, list[Path]] = {}
+def _check(settings: MixSettings) -> None:
+    """Raise InputError or ConfigError for unknown names and parameters, and for words that name no shards."""
     for leaf in settings.leaves:
         build_task(leaf)
         build_row_filters(leaf.filters)
         load("formats", leaf.format)
-        if leaf.data in found:
-            continue
-        if any(mark in leaf.data for mark in "*?["):
-            paths = [Path(path) for path in sorted(glob(leaf.data))]  # noqa: PTH207 -- Path.glob takes no absolute pattern
-            if not paths:
-                raise InputError(f"{leaf.data} matches no shard")
+        if isinstance(leaf.data, str):
+            _shards(leaf.data)
+
+
+def _sources(
+    settings: MixSettings, home: Path, signals: Signals, report: Reporter
+) -> tuple[dict[Data, list[Path]], dict[Data, RunSummary]]:
+    """The shards of every source, each read once however many leaves it has, and the accounts of what was imported."""
+    found: dict[Data, list[Path]] = {}
+    imports: dict[Data, RunSummary] = {}
+    for data in dict.fromkeys(leaf.data for leaf in settings.leaves):
+        if isinstance(data, Foreign):
+            imports[data] = bring_in(data, home, settings, signals, report)
+            found[data] = shards_of(Path(imports[data].out))
         else:
-            paths = [Path(leaf.data)]
-        found[leaf.data] = [shard.absolute() for path in paths for shard in shards_of(path)]
-    return found
+            found[data] = _shards(data)
+    return found, imports
 
 
-def _contents(sources: dict[str, list[Path]]) -> dict[str, list[str]]:
+def _shards(data: str) -> list[Path]:
+    if any(mark in data for mark in "*?["):
+        paths = [Path(path) for path in sorted(glob(data))]  # noqa: PTH207 -- Path.glob takes no absolute pattern
+        if not paths:
+            raise InputError(f"{data} matches no shard")
+    else:
+        paths = [Path(data)]
+    try:
+        return [shard.absolute() for path in paths for shard in shards_of(path)]
+    except InputError as error:
+        raise InputError(
+            f"{error}; what another tool made is named as data: {{annotations: FILE, layout: coco, images: FOLDER}}"
+        ) from None
+
+
+def _contents(sources: dict[Data, list[Path]]) -> dict[str, list[str]]:
     """The sources by content: other shards are another mix."""
     return {
-        data: [Sidecar.load(shard.with_suffix(".json"), index=False).sha256 for shard in shards]
+        data if isinstance(data, str) else data.model_dump_json(): [
+            Sidecar.load(shard.with_suffix(".json"), index=False).sha256 for shard in shards
+        ]
         for data, shards in sources.items()
     }
 
 
 def _survey(
-    settings: MixSettings, sources: dict[str, list[Path]], folder: Path, signals: Signals, report: Reporter
+    settings: MixSettings, sources: dict[Data, list[Path]], folder: Path, signals: Signals, report: Reporter
 ) -> list[Part]:
     """All parts; those that an earlier, killed run finished are taken as they are."""
     parts: list[Part] = []

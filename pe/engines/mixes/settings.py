@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
+from pe import registry
+from pe.engines.import_settings import ImportChoices
 from pe.schemas.sample import dumps
 
 _NOT_ROWS = {"out", "workers", "shard_inputs", "shard_mb"}
@@ -57,13 +59,44 @@ class Level(_Strict):
         return self
 
 
+class Foreign(ImportChoices):
+    """Annotations or rows of another tool: what `pe import` calls SOURCE, its layout, and how it is taken."""
+
+    annotations: str
+    layout: str
+
+    @model_validator(mode="after")
+    def _known(self) -> Foreign:
+        layouts = [*registry.names("imports"), "rows"]
+        if self.layout not in layouts:
+            raise ValueError(f"no layout is called {self.layout!r} (known: {', '.join(layouts)})")
+        wrong = self.choices.keys() - {"images", "respect_opt_out", "data_source"}
+        if self.layout == "rows" and wrong:
+            raise ValueError(f"rows take no {', '.join(sorted(wrong))}")
+        return self
+
+    @property
+    def choices(self) -> dict[str, Any]:
+        """What is not as `pe import` has it by itself."""
+        return self.model_dump(exclude_defaults=True, exclude={"annotations", "layout"})
+
+    def __str__(self) -> str:
+        return f"{self.annotations} ({self.layout})"
+
+
+Data = Annotated[
+    Annotated[str, Tag("word")] | Annotated[Foreign, Tag("import")],
+    Discriminator(lambda value: "word" if isinstance(value, str) else "import"),
+]
+
+
 class Leaf(_Strict):
-    """One source with one task: `data` is an output folder of `pe` or a glob of its shards.
+    """One source with one task: `data` is an output folder of `pe`, a glob of its shards, or what is to be imported.
 
     One that is `optional` is left out, with its weight, where its source has nothing for its task but negatives.
     """
 
-    data: str = ""
+    data: Data = ""
     task: str
     parameters: dict[str, Any] = {}
     format: str = ""
@@ -97,7 +130,7 @@ class MixSettings(_Strict):
 
     kind: Literal["sft", "rl"]
     out: Path
-    data: str = ""
+    data: Data = ""
     format: str = "qwen2.5-vl"
     sources: list[Leaf] = Field(min_length=1)
     rows: int | None = Field(None, ge=1)

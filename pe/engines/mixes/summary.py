@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,21 +12,28 @@ import numpy as np
 from rich.table import Table
 
 from pe.engines.mixes.selection import Selection
-from pe.engines.mixes.settings import MixSettings
+from pe.engines.mixes.settings import Data, MixSettings
 from pe.engines.mixes.survey import Part, tallies
 from pe.engines.summary import RunSummary
 
 
 @dataclass
 class MixSummary:
-    """One line a leaf, what was skipped of the sources, and, of a build, the run's accounts."""
+    """One line a leaf, what was skipped of the sources, the accounts of what was imported, and, of a build, its own."""
 
     leaves: list[dict[str, Any]]
     skipped: dict[str, int]
+    imports: dict[str, RunSummary]
     run: RunSummary | None
 
     @staticmethod
-    def of(settings: MixSettings, parts: Sequence[Part], selection: Selection, run: RunSummary | None) -> MixSummary:
+    def of(
+        settings: MixSettings,
+        parts: Sequence[Part],
+        selection: Selection,
+        imports: Mapping[Data, RunSummary],
+        run: RunSummary | None,
+    ) -> MixSummary:
         """The table of what was surveyed in `parts` and taken by `selection`."""
         totals = tallies(settings, parts)
         skipped: Counter[str] = Counter()
@@ -42,7 +49,7 @@ class MixSummary:
             lines.append(
                 {
                     "leaf": leaf.name,
-                    "data": leaf.data,
+                    "data": str(leaf.data),
                     "task": leaf.task,
                     "format": leaf.format,
                     "samples": tally.samples,
@@ -55,12 +62,19 @@ class MixSummary:
                     "unasked": dict(sorted(tally.unasked.items())),
                 }
             )
-        return MixSummary(lines, dict(sorted(skipped.items())), run)
+        return MixSummary(lines, dict(sorted(skipped.items())), {str(key): run for key, run in imports.items()}, run)
+
+    @property
+    def too_many_quarantined(self) -> bool:
+        """Whether more than 5 % of what was imported from any source were quarantined."""
+        return any(run.too_many_quarantined for run in self.imports.values())
 
     def to_json(self) -> str:
         """One JSON object."""
         run = json.loads(self.run.to_json()) if self.run else None
-        return json.dumps({"leaves": self.leaves, "skipped": self.skipped, "run": run}, ensure_ascii=False)
+        imports = {name: json.loads(found.to_json()) for name, found in self.imports.items()}
+        whole = {"leaves": self.leaves, "skipped": self.skipped, "imports": imports, "run": run}
+        return json.dumps(whole, ensure_ascii=False)
 
     def to_table(self) -> Table:
         """A table with a line of totals."""
@@ -80,7 +94,7 @@ class MixSummary:
 
     def notes(self) -> list[str]:
         """What the table does not say."""
-        lines = []
+        lines = [f"imported {name}: {run.to_text()}" for name, run in self.imports.items()]
         for line in self.leaves:
             if line["unasked"]:
                 what = ", ".join(f"{reason} ({count})" for reason, count in line["unasked"].items())
