@@ -6,9 +6,37 @@ import importlib.metadata
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
-from megatron.energon import WorkerConfig, get_train_dataset
+from megatron.energon import (
+    CaptioningSample,
+    Cooker,
+    DefaultTaskEncoder,
+    WorkerConfig,
+    basic_sample_keys,
+    get_loader,
+    get_train_dataset,
+    stateless,
+)
 from megatron.energon.flavors import BaseWebdatasetFactory
+
+
+@stateless
+def cook(row: dict[str, Any]) -> CaptioningSample:
+    """A crude row as its picture and the text of its messages."""
+    record = row["json"]
+    messages = json.loads(record["messages_json"])
+    assert sum(message["content"].count("<image>") for message in messages) == 1
+    assert tuple(row["jpg"].shape[-2:]) == (record["height"], record["width"])
+    text = "".join(message["content"] for message in messages)
+    return CaptioningSample(**basic_sample_keys(row), image=row["jpg"], caption=text)
+
+
+class Rows(DefaultTaskEncoder):
+    """What a trainer has for crude rows."""
+
+    cookers = (Cooker(cook),)
+
 
 counts = {}
 for word in sys.argv[1:]:
@@ -18,15 +46,17 @@ for word in sys.argv[1:]:
     BaseWebdatasetFactory.prepare_dataset(folder, tars, split_parts_patterns=[("train", "shards/.*")], workers=1)
     for name, data in kept.items():
         (folder / ".nv-meta" / name).write_bytes(data)
-    config = WorkerConfig(rank=0, world_size=1, num_workers=0)
     data = get_train_dataset(
         word,
-        worker_config=config,
+        worker_config=WorkerConfig(rank=0, world_size=1, num_workers=0),
         batch_size=None,
         shuffle_buffer_size=None,
         max_samples_per_sequence=None,
         repeat=False,
+        task_encoder=Rows(),
     )
-    counts[folder.name] = sum(1 for _ in data)
-assert set(counts.values()) == {6, 7}, counts
+    found = list(get_loader(data))
+    assert all(sample.image.ndim == 3 and isinstance(sample.caption, str) for sample in found)
+    counts[folder.name] = len(found)
+assert counts == {"energon-annotated": 6, "energon-rl": 7}, counts
 print(json.dumps({"version": importlib.metadata.version("megatron-energon"), "samples": counts}))
