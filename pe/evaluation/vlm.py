@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -11,7 +12,7 @@ from pe.annotators._pretrained import load_model, reading
 from pe.annotators.base import AdapterSettings, ModelInfo
 from pe.annotators.checkpoints import resolve
 from pe.engines.devices import resolve_device
-from pe.errors import InputError, ModelError
+from pe.errors import InputError, ModelError, SampleError
 from pe.formats import Format, Size
 from pe.registry import load, require
 from pe.schemas.sample import Sample
@@ -19,6 +20,8 @@ from pe.shards.exports._base import LeftOut
 from pe.shards.exports._rows import IMAGE_MARK, messages
 
 Message = dict[str, Any]
+
+_MEDIA = re.compile(r"(image|video|audio|vision|vision_start|vision_end)_token_(id|index)$")
 
 
 @dataclass(frozen=True)
@@ -82,14 +85,14 @@ def seen_size(processor: Any, image: Size) -> Size | None:
     """(width, height) in pixels that `processor` makes of a picture of `image` = (width, height).
 
     None where that cannot be told: it cuts the picture into tiles. Found by trying a blank picture, once a size. Raises
-    InputError for a picture that it does not take.
+    SampleError "refused" for a picture that it does not take.
     """
     from PIL import Image
 
     try:
         made = processor.image_processor(images=[Image.new("RGB", image)], return_tensors="pt")
     except ValueError as error:  # Qwen's, for one, refuses sides of more than 200 to 1
-        raise InputError(f"the model does not take a picture of {image[0]} x {image[1]}: {str(error)[:200]}") from None
+        raise SampleError("refused", f"no picture of {image[0]} x {image[1]}: {str(error)[:200]}") from None
     if "image_grid_thw" in made:
         patch = int(processor.image_processor.patch_size)
         _, tall, wide = (int(number) for number in made["image_grid_thw"][0])
@@ -120,6 +123,15 @@ def check_seen(processor: Any, sample: Sample) -> None:
             f"makes {size[0]} x {size[1]} of its {image[0]} x {image[1]}: build the rows for this model, in a format "
             "that fits it, or set the processor's least and most pixels to those of the rows"
         )
+
+
+def media_tokens(vlm: Vlm) -> list[int]:
+    """The ids of tokens that stand for pictures, films and sounds, which no answer may hold; sorted.
+
+    A model that writes one asks for a picture that is not there, and training on such an answer fails.
+    """
+    found = {value for name, value in vlm.model.config.to_dict().items() if _MEDIA.match(name)}
+    return sorted(token for token in found if isinstance(token, int) and token >= 0)
 
 
 @lru_cache(maxsize=64)

@@ -17,9 +17,8 @@ from typing import Any
 
 import pytest
 
-from pe.annotators import checkpoints
+from pe.annotators import checkpoints, endpoint
 from pe.annotators.base import AdapterSettings
-from pe.annotators.captioners import openai
 from pe.annotators.detectors.transformers import TransformersDetector
 from pe.engines.run import annotate
 from pe.engines.settings import AnnotateSettings
@@ -337,7 +336,7 @@ def test_an_endpoint_that_goes_down_is_75_and_the_same_command_goes_on(
 def test_an_endpoint_that_is_down_from_the_start(
     few: Path, tmp_path: Path, run: Annotate, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(openai, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr(endpoint, "FIRST_WAIT", 0.01)
     url = f"http://127.0.0.1:{server.port}/v1"
     server.down()
     with pytest.raises(TryLater, match="does not answer"):

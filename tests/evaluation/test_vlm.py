@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pe.errors import InputError, ModelError
+from pe.errors import InputError, ModelError, SampleError
 from pe.evaluation.vlm import Vlm, check_seen, load_vlm, messages_of, seen_size
 from pe.schemas.sample import Verifier
 from tests.annotators.captioners.tiny_models import vlm
@@ -106,7 +106,7 @@ def test_a_sample_without_a_conversation_is_named(text: str) -> None:
 def test_what_the_processor_sees(tiny: Vlm) -> None:
     assert seen_size(tiny.processor, (64, 32)) == (64, 32)
     assert seen_size(tiny.processor, (300, 100)) == (160, 48)
-    with pytest.raises(InputError, match="does not take a picture of 5000 x 10"):
+    with pytest.raises(SampleError, match="refused: no picture of 5000 x 10"):
         seen_size(tiny.processor, (5000, 10))
 
 

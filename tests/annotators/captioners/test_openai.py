@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pe.annotators import endpoint as module
 from pe.annotators.base import AdapterSettings, Caption, Instance
-from pe.annotators.captioners import openai as module
 from pe.annotators.captioners._vlm import PROMPT
 from pe.annotators.captioners.openai import OpenAI, _picture_uri
 from pe.errors import DiskError, InputError, SampleError, TryLater
