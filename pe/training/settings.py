@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -94,7 +94,16 @@ class Stage(_Strict):
 
     logging_steps: int = Field(1, ge=1)
     save_steps: int = Field(100, ge=1)
-    save_total_limit: int = Field(2, ge=1)
+    save_total_limit: int = Field(2, ge=2)  # the newest may have been cut by a kill
+
+    @model_validator(mode="after")
+    def _saved_when_logged(self) -> Self:
+        # What is summed up since the last logged step is in no checkpoint.
+        if self.save_steps % self.logging_steps:
+            raise ValueError(f"save_steps {self.save_steps} is no multiple of logging_steps {self.logging_steps}")
+        if self.max_steps < 1 and self.max_steps != -1:
+            raise ValueError(f"max_steps is 1 or more, or -1 for num_train_epochs, not {self.max_steps}")
+        return self
 
 
 class SftStage(Stage):
@@ -125,7 +134,6 @@ class GrpoStage(Stage):
     top_k: int = Field(0, ge=0)
     min_p: float | None = Field(None, ge=0, le=1)
     repetition_penalty: float = Field(1.0, gt=0)
-    suppress_image_tokens: bool = True
     wordings: str = ""
 
     loss_type: Literal["grpo", "dapo", "dr_grpo", "bnpo", "cispo", "sapo", "luspo", "vespo"] = "dapo"
@@ -164,6 +172,8 @@ class GrpoStage(Stage):
                     f"{count} generations of a prompt do not divide the {step} completions of a step "
                     "(per_device_train_batch_size x gradient_accumulation_steps)"
                 )
+        if self.save_steps % self.num_iterations:
+            raise ValueError(f"save_steps {self.save_steps} is no multiple of num_iterations {self.num_iterations}")
         if any(value <= 0 for value in self.temperatures.values()):
             raise ValueError("temperatures are above 0")
         if self.loss_type == "luspo" and self.importance_sampling_level != "sequence":

@@ -1,0 +1,111 @@
+"""The reward of GRPO by the rows' own verifiers, and a sample of what was answered, with its score, for a page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+
+from pe.evaluation.monitors import Monitor
+from pe.shards.output import disk_errors
+from pe.training.logs import cut_lines
+from pe.training.settings import GrpoStage
+from pe.verifiers import Question, Score
+from pe.verifiers.use.trl import VerifierReward, text_of
+
+
+class RolloutReward:
+    """`VerifierReward`, its monitor, and the rollouts that it keeps until their advantages are known."""
+
+    __name__ = "verifier"
+
+    def __init__(self, stage: GrpoStage, monitor: Monitor) -> None:
+        self._stage = stage
+        self._monitor = monitor
+        self._reward = VerifierReward(stage.max_missing, observe=self._observe)
+        self._scores: list[Score] = []
+        self.kept: list[tuple[int, dict[str, Any], Any]] = []
+
+    def __call__(
+        self, prompts: Sequence[Any], completions: Sequence[Any], trainer_state: Any = None, **columns: Any
+    ) -> list[float | None]:
+        """The scores, as TRL asks for them."""
+        self._scores = []
+        found = self._reward(prompts, completions, trainer_state=trainer_state, **columns)
+        step = trainer_state.global_step
+        self.kept = []
+        if self._stage.rollouts and step % self._stage.rollout_steps == 0:
+            for index in _spread(len(completions), self._stage.rollouts):
+                line = {
+                    "step": step + 1,
+                    "key": columns["key"][index],
+                    "data_source": columns["data_source"][index],
+                    "prompt": _question(prompts[index]),
+                    "response": text_of(completions[index]),
+                    "score": self._scores[index].score,
+                    "components": dict(self._scores[index].components),
+                    "state": self._scores[index].state,
+                    "tokens": len(columns["completion_ids"][index]),
+                }
+                if self._scores[index].reason:
+                    line["reason"] = self._scores[index].reason
+                self.kept.append((index, line, columns["images"][index][0]))
+        return found
+
+    def _observe(
+        self,
+        question: Question,
+        data_source: str,
+        responses: Sequence[str],
+        scores: Sequence[Score],
+        tokens: Sequence[int] | None = None,
+    ) -> None:
+        self._scores += scores
+        self._monitor.add(question, data_source, responses, scores, tokens)
+
+
+class KeepRollouts(TrainerCallback):  # type: ignore[misc]  # transformers has no types
+    """Appends the kept rollouts of `reward` to rollouts.jsonl after their step, and their pictures to pictures/."""
+
+    def __init__(self, folder: Path, reward: RolloutReward, trainer: Any) -> None:
+        self._path = folder / "rollouts.jsonl"
+        self._pictures = folder / "pictures"
+        self._reward = reward
+        self._trainer = trainer
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Start at the step that the run goes on from."""
+        if state.is_world_process_zero:
+            cut_lines(self._path, state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Write what was kept in this step."""
+        kept, self._reward.kept = self._reward.kept, []
+        if not kept or not state.is_world_process_zero:
+            return
+        advantages = list(self._trainer._logs["advantages"])  # of this process's first, as it is the first
+        with disk_errors(self._path), self._path.open("a", encoding="utf-8") as stream:
+            for index, line, image in kept:
+                advantage = round(float(advantages[index]), 6)
+                stream.write(json.dumps({**line, "advantage": advantage}, ensure_ascii=False) + "\n")
+                self._save(line["key"], image)
+
+    def _save(self, key: str, image: Any) -> None:
+        self._pictures.mkdir(parents=True, exist_ok=True)
+        path = self._pictures / f"{key}.jpg"
+        if not path.exists():
+            image.save(path, "JPEG", quality=90)
+
+
+def _spread(count: int, wanted: int) -> list[int]:
+    """At most `wanted` places of `count`, spread evenly, so that they are of different prompts."""
+    wanted = min(count, wanted)
+    return [place * count // wanted for place in range(wanted)]
+
+
+def _question(prompt: Any) -> str:
+    texts = [part.get("text", "") for part in prompt[-1]["content"] if part["type"] == "text"]
+    return "".join(texts)

@@ -1,0 +1,124 @@
+"""One stage of a run: data, model and trainer put together, trained, and its model saved."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback
+
+from pe.engines.signals import Signals
+from pe.errors import ConfigError, Interrupted
+from pe.evaluation.monitors import Monitor
+from pe.shards.output import disk_errors
+from pe.training.arguments import arguments_of
+from pe.training.checkpoints import last_whole, step_of
+from pe.training.conversations import check_wordings
+from pe.training.loading import Examples
+from pe.training.logs import JsonLines, Progress
+from pe.training.lora import lora_config
+from pe.training.model import Start, start_model
+from pe.training.order import order_of, steps_of
+from pe.training.rollouts import KeepRollouts, RolloutReward
+from pe.training.rows import Rows, find_shards
+from pe.training.settings import GrpoStage, SftStage, TrainSettings
+from pe.training.trainers import Grpo, Sft, Work, shape_of
+from pe.training.watch import Watch
+
+
+class StopOnSignal(TrainerCallback):  # type: ignore[misc]  # transformers has no types
+    """After a signal, saves and stops at the next step at which a checkpoint holds everything."""
+
+    def __init__(self, signals: Signals, every: int) -> None:
+        self._signals = signals
+        self._every = every
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """See the class."""
+        if self._signals.stop() and state.global_step % self._every == 0:
+            control.should_save = control.should_training_stop = True
+
+
+def run_stage(
+    settings: TrainSettings,
+    stage: SftStage | GrpoStage,
+    folder: Path,
+    model: str,
+    signals: Signals,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Train `stage` from `model`, or on from its last whole checkpoint; the model is in `folder`/model.part then.
+
+    Returns what is known of the finished stage. Raises Interrupted after a signal.
+    """
+    rows = Rows(find_shards(stage.data), "rl" if isinstance(stage, GrpoStage) else "sft")
+    order = order_of(rows.keys(), stage, settings.seed)
+    steps = steps_of(stage, order.count, int(os.environ.get("WORLD_SIZE", "1")))
+    with disk_errors(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with signals.at_once():
+        checkpoint = last_whole(folder)
+        start = start_model(settings, stage, model, checkpoint)
+        examples = Examples(rows, stage, start.processor, settings.seed)
+        work = Work(stage, examples, order, steps, checkpoint, step_of(checkpoint) if checkpoint else 0)
+        trainer = _trainer(settings, work, start, folder)
+    trainer.add_callback(JsonLines(folder, trainer.batches.epochs, progress))
+    trainer.add_callback(Watch(stage, folder))
+    trainer.add_callback(StopOnSignal(signals, stage.logging_steps * getattr(stage, "num_iterations", 1)))
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    if signals.stop() and trainer.state.global_step < steps:
+        raise Interrupted(signals.received)
+    _save(trainer, start, stage, folder / "model.part")
+    return {"steps": steps, "rows": order.count, "model": model, "last": _last_line(folder)}
+
+
+def _trainer(settings: TrainSettings, work: Work, start: Start, folder: Path) -> Any:
+    stage = work.stage
+    arguments = arguments_of(settings, stage, folder, work.steps, start.processor)
+    common = {
+        "model": start.model,
+        "args": arguments,
+        "train_dataset": shape_of(work.examples[work.order.row(0)]),
+        "processing_class": start.processor,
+        "peft_config": lora_config(start.model, stage, bool(start.new_tokens)),
+    }
+    trainer: Any
+    try:
+        if isinstance(stage, GrpoStage):
+            if stage.wordings:
+                check_wordings(stage.wordings)
+            monitor = Monitor(max_tokens=stage.max_completion_length)
+            reward = RolloutReward(stage, monitor)
+            trainer = Grpo(reward_funcs=reward, **common)
+            trainer.monitor = monitor
+            trainer.add_callback(KeepRollouts(folder, reward, trainer))
+        else:
+            trainer = Sft(**common)
+    except (ValueError, NotImplementedError) as error:
+        raise ConfigError([f"stage {folder.name}: {' '.join(str(error).split())[:300]}"]) from error
+    trainer.set_work(work)
+    return trainer
+
+
+def _save(trainer: Any, start: Start, stage: SftStage | GrpoStage, folder: Path) -> None:
+    """The whole model and its processor; adapters are merged into it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with disk_errors(folder):
+        if stage.lora is None:
+            trainer.save_model(str(folder))
+        elif trainer.args.should_save:
+            merged = trainer.accelerator.unwrap_model(trainer.model).merge_and_unload()
+            merged.save_pretrained(folder)
+            start.processor.save_pretrained(folder)
+
+
+def _last_line(folder: Path) -> Mapping[str, Any]:
+    try:
+        lines = (folder / "metrics.jsonl").read_bytes().splitlines()
+        return dict(json.loads(lines[-1])) if lines else {}
+    except OSError:
+        return {}
