@@ -12,7 +12,7 @@ pytest.importorskip("trl")
 
 from pe.errors import InputError, ModelError
 from pe.evaluation.vlm import Vlm, load_vlm
-from pe.training.checks import batch  # noqa: E402
+from pe.training.checks import batch
 from pe.training.checks.start import StartReport, check_start
 from pe.training.settings import TrainSettings
 from tests import vlms
