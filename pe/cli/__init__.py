@@ -21,6 +21,7 @@ from pe.cli.score_labels import score_labels
 from pe.cli.serve import serve
 from pe.cli.show import show
 from pe.cli.synth import synth
+from pe.cli.train import train
 from pe.cli.verifiers import verifiers
 from pe.cli.verify import verify
 from pe.cli.view import view
@@ -33,7 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (
-    *(annotate, synth, build_sft, build_rl, export, score, score_labels),
+    *(annotate, synth, build_sft, build_rl, train, export, score, score_labels),
     *(serve, verify, view, show, models, bench),
 )
 for command in COMMANDS:

@@ -50,6 +50,7 @@ def arguments_of(settings: TrainSettings, stage: SftStage | GrpoStage, folder: P
         "disable_tqdm": True,
         "remove_unused_columns": False,
         "log_level": "error",
+        "logging_nan_inf_filter": False,
     }
     try:
         if isinstance(stage, SftStage):

@@ -38,7 +38,8 @@ class Examples(Dataset[Any]):
 
     def __getitem__(self, number: int) -> Example:
         sample, picture = self._rows.read(number)
-        return example_of(sample, picture, self._stage, self._processor, self._seed)
+        example = example_of(sample, picture, self._stage, self._processor, self._seed)
+        return {**example, "row": number} if isinstance(self._stage, GrpoStage) else example
 
     def __getitems__(self, batch: list[int]) -> list[Example]:
         """The examples of `batch`; GRPO's calls that share a generation share its examples."""

@@ -12,6 +12,7 @@ from transformers import TrainerCallback
 from pe.evaluation.monitors import Monitor
 from pe.shards.output import disk_errors
 from pe.training.logs import cut_lines
+from pe.training.rows import Rows
 from pe.training.settings import GrpoStage
 from pe.verifiers import Question, Score
 from pe.verifiers.use.trl import VerifierReward, text_of
@@ -27,7 +28,7 @@ class RolloutReward:
         self._monitor = monitor
         self._reward = VerifierReward(stage.max_missing, observe=self._observe)
         self._scores: list[Score] = []
-        self.kept: list[tuple[int, dict[str, Any], Any]] = []
+        self.kept: list[tuple[int, dict[str, Any], int]] = []
 
     def __call__(
         self, prompts: Sequence[Any], completions: Sequence[Any], trainer_state: Any = None, **columns: Any
@@ -52,7 +53,7 @@ class RolloutReward:
                 }
                 if self._scores[index].reason:
                     line["reason"] = self._scores[index].reason
-                self.kept.append((index, line, columns["images"][index][0]))
+                self.kept.append((index, line, columns["row"][index]))
         return found
 
     def _observe(
@@ -68,13 +69,14 @@ class RolloutReward:
 
 
 class KeepRollouts(TrainerCallback):  # type: ignore[misc]  # transformers has no types
-    """Appends the kept rollouts of `reward` to rollouts.jsonl after their step, and their pictures to pictures/."""
+    """Appends the kept rollouts of `reward` to rollouts.jsonl, and their samples to pictures/ as KEY.jpg, KEY.json."""
 
-    def __init__(self, folder: Path, reward: RolloutReward, trainer: Any) -> None:
+    def __init__(self, folder: Path, reward: RolloutReward, trainer: Any, rows: Rows) -> None:
         self._path = folder / "rollouts.jsonl"
         self._pictures = folder / "pictures"
         self._reward = reward
         self._trainer = trainer
+        self._rows = rows
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Start at the step that the run goes on from."""
@@ -87,17 +89,26 @@ class KeepRollouts(TrainerCallback):  # type: ignore[misc]  # transformers has n
         if not kept or not state.is_world_process_zero:
             return
         advantages = list(self._trainer._logs["advantages"])  # of this process's first, as it is the first
-        with disk_errors(self._path), self._path.open("a", encoding="utf-8") as stream:
-            for index, line, image in kept:
-                advantage = round(float(advantages[index]), 6)
-                stream.write(json.dumps({**line, "advantage": advantage}, ensure_ascii=False) + "\n")
-                self._save(line["key"], image)
+        with disk_errors(self._path):
+            self._pictures.mkdir(parents=True, exist_ok=True)
+            with self._path.open("a", encoding="utf-8") as stream:
+                for index, line, number in kept:
+                    line["key"] = self._save(number)
+                    line["advantage"] = round(float(advantages[index]), 6)
+                    stream.write(json.dumps(line, ensure_ascii=False) + "\n")
 
-    def _save(self, key: str, image: Any) -> None:
-        self._pictures.mkdir(parents=True, exist_ok=True)
-        path = self._pictures / f"{key}.jpg"
-        if not path.exists():
-            image.save(path, "JPEG", quality=90)
+    def _save(self, number: int) -> str:
+        """The key under which the sample of row `number` is in pictures/: outputs may have samples of one key."""
+        sample, picture = self._rows.read(number)
+        record = sample.to_json()
+        for key in (sample.key, f"{sample.key}-{number}"):
+            path = self._pictures / f"{key}.json"
+            if not path.exists():
+                path.with_suffix(".jpg").write_bytes(picture)
+                path.write_bytes(record)
+            if path.read_bytes() == record:
+                return key
+        return sample.key
 
 
 def _spread(count: int, wanted: int) -> list[int]:

@@ -101,8 +101,12 @@ def prepare(settings: TrainSettings) -> None:
         if index < len(seen) or not seen:
             os.environ["CUDA_VISIBLE_DEVICES"] = seen[index] if seen else str(index)
     resolve_device("cuda" if settings.device.startswith("cuda") else settings.device, uses_torch=True)
+    import warnings
+
     from transformers.utils import logging
 
+    # Of transformers and TRL to each other.
+    warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl|peft)\.")
     logging.set_verbosity_error()
     logging.disable_progress_bar()
 

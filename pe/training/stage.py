@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 
 from pe.engines.signals import Signals
 from pe.errors import ConfigError, Interrupted
@@ -17,6 +17,7 @@ from pe.evaluation.monitors import Monitor
 from pe.shards.output import disk_errors
 from pe.training.arguments import arguments_of
 from pe.training.checkpoints import last_whole, step_of
+from pe.training.checks.start import check_start
 from pe.training.conversations import check_wordings
 from pe.training.loading import Examples
 from pe.training.logs import JsonLines, Progress
@@ -63,20 +64,27 @@ def run_stage(
     with signals.at_once():
         checkpoint = last_whole(folder)
         start = start_model(settings, stage, model, checkpoint)
+        leader = os.environ.get("RANK", "0") == "0"
+        report = check_start(settings, stage, start, rows) if leader else None
         examples = Examples(rows, stage, start.processor, settings.seed)
         work = Work(stage, examples, order, steps, checkpoint, step_of(checkpoint) if checkpoint else 0)
-        trainer = _trainer(settings, work, start, folder)
+        trainer = _trainer(settings, work, start, folder, rows)
+    notes = report.notes if report is not None else []
+    if notes:
+        progress(folder.name, work.start, steps, {"notes": notes})
+    trainer.remove_callback(PrinterCallback)
     trainer.add_callback(JsonLines(folder, trainer.batches.epochs, progress))
-    trainer.add_callback(Watch(stage, folder))
+    if report is not None:
+        trainer.add_callback(Watch(stage, folder, report.moves))
     trainer.add_callback(StopOnSignal(signals, stage.logging_steps * getattr(stage, "num_iterations", 1)))
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     if signals.stop() and trainer.state.global_step < steps:
         raise Interrupted(signals.received)
     _save(trainer, start, stage, folder / "model.part")
-    return {"steps": steps, "rows": order.count, "model": model, "last": _last_line(folder)}
+    return {"steps": steps, "rows": order.count, "model": model, "notes": notes, "last": _last_line(folder)}
 
 
-def _trainer(settings: TrainSettings, work: Work, start: Start, folder: Path) -> Any:
+def _trainer(settings: TrainSettings, work: Work, start: Start, folder: Path, rows: Rows) -> Any:
     stage = work.stage
     arguments = arguments_of(settings, stage, folder, work.steps, start.processor)
     common = {
@@ -95,7 +103,7 @@ def _trainer(settings: TrainSettings, work: Work, start: Start, folder: Path) ->
             reward = RolloutReward(stage, monitor)
             trainer = Grpo(reward_funcs=reward, **common)
             trainer.monitor = monitor
-            trainer.add_callback(KeepRollouts(folder, reward, trainer))
+            trainer.add_callback(KeepRollouts(folder, reward, trainer, rows))
         else:
             trainer = Sft(**common)
     except (ValueError, NotImplementedError) as error:
@@ -110,6 +118,7 @@ def _save(trainer: Any, start: Start, stage: SftStage | GrpoStage, folder: Path)
     with disk_errors(folder):
         if stage.lora is None:
             trainer.save_model(str(folder))
+            (folder / "training_args.bin").unlink(missing_ok=True)  # a pickle of this machine's paths
         elif trainer.args.should_save:
             merged = trainer.accelerator.unwrap_model(trainer.model).merge_and_unload()
             merged.save_pretrained(folder)

@@ -58,7 +58,8 @@ class _OnRows:
             for state in gather_object([self.monitor.state()]):
                 every.merge(state)
             self.monitor.clear()
-            logs.update(every.flat())
+            # Of fifteen words that are counted most are never said.
+            logs.update({name: value for name, value in every.flat().items() if value or not name.startswith("word_")})
         super().log(logs, start_time)  # type: ignore[misc]
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
