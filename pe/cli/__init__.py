@@ -16,6 +16,7 @@ from pe.cli.export import export
 from pe.cli.formats import formats
 from pe.cli.import_ import import_
 from pe.cli.models import models
+from pe.cli.run import run
 from pe.cli.score import score
 from pe.cli.score_labels import score_labels
 from pe.cli.serve import serve
@@ -35,7 +36,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     *(annotate, synth, build_sft, build_rl, train, export, score, score_labels),
-    *(serve, verify, view, show, models, bench),
+    *(serve, run, verify, view, show, models, bench),
 )
 for command in COMMANDS:
     app.command()(command)

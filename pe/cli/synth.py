@@ -17,6 +17,7 @@ def synth(
     workers: Annotated[int | None, typer.Option(help="Processes that draw [1].")] = None,
     shard_inputs: Annotated[int | None, typer.Option(help="Most scenes in a shard [1000].")] = None,
     data_source: Annotated[str | None, typer.Option(help="Its name in every record.")] = None,
+    config: Annotated[Path | None, typer.Option(help="A YAML file with a section 'synth'.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Draw scenes and write them as annotated shards: boxes, masks, rings, phrases, captions, expressions, text.
@@ -42,7 +43,7 @@ def synth(
         "shard_inputs": shard_inputs,
         "data_source": data_source,
     }
-    settings = load_settings(SynthSettings, "synth", flags)
+    settings = load_settings(SynthSettings, "synth", flags, config=config)
     with reporter() as progress:
         summary = run(settings, progress)
     typer.echo(summary.to_json() if as_json else summary.to_text())

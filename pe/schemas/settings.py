@@ -14,7 +14,10 @@ from pydantic import BaseModel, ValidationError
 from pe.errors import ConfigError
 
 PRESETS = Path(__file__).parents[1] / "presets"
-COMMANDS = ("annotate", "build_sft", "build_rl", "train", "eval")
+COMMANDS = ("synth", "annotate", "build_sft", "build_rl", "train", "eval")
+
+# A recipe says of itself what no command reads.
+_SECTIONS = (*COMMANDS, "recipe")
 
 S = TypeVar("S", bound=BaseModel)
 
@@ -85,7 +88,8 @@ def _section(path: Path, command: str) -> dict[str, Any]:
     data = {} if data is None else data
     if not isinstance(data, dict):
         raise ConfigError([f"{path}: expected sections such as '{command}:', found a {type(data).__name__}"])
-    unknown = [f"{path}: unknown section {key!r} (known: {', '.join(COMMANDS)})" for key in data if key not in COMMANDS]
+    known = ", ".join(COMMANDS)
+    unknown = [f"{path}: unknown section {key!r} (known: {known})" for key in data if key not in _SECTIONS]
     section = data.get(command) or {}
     if not isinstance(section, dict):
         unknown.append(f"{path}: section {command} must hold keys, found a {type(section).__name__}")

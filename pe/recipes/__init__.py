@@ -1,0 +1,1 @@
+"""Recipes: the sections of one file, from data to a table, checked and run one after the other."""

@@ -1,0 +1,56 @@
+"""What a section's command is called with, and the settings that it validates."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from pe.errors import ConfigError
+from pe.recipes.plan import Step
+from pe.schemas.settings import load_settings
+
+
+@dataclass(frozen=True)
+class Command:
+    """`settings` is "module:Class"; `given` is what the command itself adds to them.
+
+    `words` are the command line; {config} is the file with the settings, {KEY} the setting KEY. A command that `grows`
+    looks at its source each time, as there may be more in it; the others have nothing to do while nothing changes.
+    """
+
+    settings: str
+    words: tuple[str, ...]
+    given: Mapping[str, Any]
+    grows: bool = False
+
+    def line(self, step: Step, config: str) -> list[str]:
+        """The words of the command line of `step`."""
+        known = {**step.settings, "config": config}
+        return [word.format_map(known) for word in self.words]
+
+
+_MIXES = "pe.engines.mixes.settings:MixSettings"
+SECTIONS = {
+    "synth": Command("pe.engines.synthetic.settings:SynthSettings", ("synth", "{out}", "--config", "{config}"), {}),
+    "annotate": Command(
+        "pe.engines.settings:AnnotateSettings", ("annotate", "{source}", "{out}", "--config", "{config}"), {}, True
+    ),
+    "build_sft": Command(_MIXES, ("build-sft", "{config}", "{out}"), {"kind": "sft"}),
+    "build_rl": Command(_MIXES, ("build-rl", "{config}", "{out}"), {"kind": "rl"}),
+    "train": Command("pe.training.settings:TrainSettings", ("train", "{config}", "--out", "{out}"), {}),
+}
+
+
+def settings_of(step: Step) -> BaseModel:
+    """The validated settings of `step`; raises ConfigError with every problem, each with the step's name."""
+    command = SECTIONS[step.section]
+    module, _, name = command.settings.partition(":")
+    model: type[BaseModel] = getattr(importlib.import_module(module), name)
+    try:
+        return load_settings(model, step.section, {**step.settings, **command.given}, environ={})
+    except ConfigError as error:
+        raise ConfigError([f"{step.name}: {problem}" for problem in error.problems]) from None
