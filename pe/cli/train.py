@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json as jsonlib
+import os
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from pe.training.settings import TrainSettings
 
 _EVERY_SECONDS = 10.0
 
@@ -22,7 +26,7 @@ def train(
     out: Annotated[Path | None, typer.Option(help="The run folder; the same command goes on there.")] = None,
     stage: Annotated[str | None, typer.Option(help="Only the stages of this kind: sft or grpo.")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N [auto].")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it would take and do nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it takes, draw the first batch, stop.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Train a vision-language model on rows: supervised, then by rewards.
@@ -45,6 +49,9 @@ def train(
     else:
         settings = load_settings(TrainSettings, "train", flags, config=Path(run))
     settings = with_data(settings, data or [])
+    if dry_run:
+        _print_plans(settings, stage, json)
+        return
     results = train_all(settings, stage, _Progress())
     if json:
         rows = [
@@ -57,6 +64,22 @@ def train(
         shown = [f"{name} {last[name]:.4g}" for name in ("loss", "reward") if last.get(name) is not None]
         state = "finished before" if item.before else f"{item.facts['seconds']:.0f} s"
         typer.echo(f"{item.name}: {item.facts['steps']:,} steps, {', '.join([*shown, state])}, {item.folder / 'model'}")
+
+
+def _print_plans(settings: TrainSettings, stage: str | None, json: bool) -> None:
+    from pe.training.run import chosen_stages, prepare
+
+    stages = [chosen for _, chosen in chosen_stages(settings, stage)]
+    prepare(settings)
+    from pe.training.checks.dry_run import dry_run
+
+    plans = dry_run(settings, stages, int(os.environ.get("WORLD_SIZE", "1")))
+    if json:
+        typer.echo(jsonlib.dumps({"out": str(settings.out), "stages": [plan.table() for plan in plans]}))
+        return
+    for plan in plans:
+        for line in plan.lines():
+            typer.echo(line)
 
 
 class _Progress:

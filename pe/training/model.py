@@ -42,7 +42,7 @@ def start_model(settings: TrainSettings, stage: SftStage | GrpoStage, name: str,
         dtype = default_dtype(settings.device) if settings.dtype == "auto" else settings.dtype
     full = checkpoint if checkpoint is not None and stage.lora is None else None
     vlm = load_vlm(name if full is None else str(full), "cpu", dtype)
-    _set_pixels(vlm.processor, settings)
+    set_pixels(vlm.processor, settings)
     torch.manual_seed(settings.seed)
     new = add_coordinates(vlm.model, vlm.processor, settings.format) if settings.format else []
     freeze(vlm.model, stage.freeze)
@@ -52,7 +52,8 @@ def start_model(settings: TrainSettings, stage: SftStage | GrpoStage, name: str,
     return Start(vlm.model, vlm.processor, new)
 
 
-def _set_pixels(processor: Any, settings: TrainSettings) -> None:
+def set_pixels(processor: Any, settings: TrainSettings) -> None:
+    """Set what the image processor resizes to. Raises InputError where it has no such rule."""
     if settings.min_pixels is None and settings.max_pixels is None:
         return
     size = getattr(processor.image_processor, "size", None)

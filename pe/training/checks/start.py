@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from pe.errors import ModelError
-from pe.evaluation.vlm import check_seen
+from pe.evaluation.vlm import Vlm, check_seen
 from pe.formats import Format
 from pe.registry import load
 from pe.schemas.sample import Sample
@@ -17,6 +17,7 @@ from pe.training.checks.batch import Input, read_batch, round_trip
 from pe.training.checks.ceilings import check_ceilings
 from pe.training.checks.drawing import Shown, save_first_batch
 from pe.training.conversations import example_of
+from pe.training.model import Start
 from pe.training.order import order_of
 from pe.training.rows import Rows
 from pe.training.settings import GrpoStage, SftStage, TrainSettings
@@ -28,13 +29,6 @@ SAMPLED = 256
 
 SHOWN = 4
 """Rows of the first batch that are drawn."""
-
-
-class Prepared(Protocol):
-    """A model ready to be trained."""
-
-    model: Any
-    processor: Any
 
 
 @dataclass(frozen=True)
@@ -54,7 +48,7 @@ class StartReport:
     notes: list[str] = field(default_factory=list)
 
 
-def check_start(settings: TrainSettings, stage: SftStage | GrpoStage, vlm: Prepared, rows: Rows) -> StartReport:
+def check_start(settings: TrainSettings, stage: SftStage | GrpoStage, vlm: Start | Vlm, rows: Rows) -> StartReport:
     """Look at a sample of `rows` and at the first batch, and draw it to OUT/STAGE/first_batch/.
 
     Raises InputError, with the row's key, where a ceiling is not what it was built with, where the processor makes
@@ -96,7 +90,7 @@ def check_start(settings: TrainSettings, stage: SftStage | GrpoStage, vlm: Prepa
     )
 
 
-def picture_ids(vlm: Prepared) -> set[int]:
+def picture_ids(vlm: Start | Vlm) -> set[int]:
     """The ids of the tokens that stand for a picture in a prompt; empty where the model does not tell."""
     config = vlm.model.config
     names = ("image_token_id", "image_token_index")
