@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from pe.errors import InputError
 from pe.evaluation.by_key import SamplesByKey
-from pe.evaluation.lines import opened, read_line
+from pe.evaluation.lines import Line, opened, read_line, written
 from pe.evaluation.monitors import Monitor, json_lines
 from pe.schemas.sample import Sample
-from pe.shards.output import disk_errors, temp_path
 from pe.verifiers import Question, Score
 from pe.verifiers.use.missing import score_or_missing
 
@@ -26,7 +24,8 @@ class Report:
     """What became of the responses: `scored` + `missing` are those to samples of the shards.
 
     `bad_lines` could not be read, `unknown_keys` name no sample (`unknown` are the first of them), `unanswered` samples
-    have no response. `reasons` are the first ones for missing scores. `monitor` has the figures by data source.
+    have no response. `reasons` are the first ones for missing scores; a line that says why there is no response
+    (`error`) is one of those. `monitor` has the figures by data source.
     """
 
     responses: int = 0
@@ -69,7 +68,7 @@ def score_responses(
     if out is not None and out.absolute() == responses.absolute():
         raise InputError(f"{out}: holds the responses; name another file for the scores")
     report = Report()
-    with SamplesByKey(shards) as samples, _written(out) as stream, opened(responses) as lines:
+    with SamplesByKey(shards) as samples, written(out) as stream, opened(responses) as lines:
         report.samples = samples.count
         for number, line in enumerate(lines, 1):
             if not line.strip():
@@ -86,7 +85,7 @@ def score_responses(
                 report.unknown_keys += 1
                 report.unknown += [answer.key] if len(report.unknown) < _EXAMPLES else []
                 continue
-            score = _score(sample, answer.response, progress, answer.tokens, report)
+            score = _score(sample, answer, progress, report)
             if stream is not None:
                 stream.write(_row(number, sample, score))
         report.unanswered = samples.unanswered()
@@ -96,7 +95,7 @@ def score_responses(
                 f"of {shards} ({report.unknown_keys:,} unknown keys, {report.bad_lines:,} lines that cannot be read)"
             )
     if out is not None:
-        with _written(sources_path(out)) as stream:
+        with written(sources_path(out)) as stream:
             if stream is not None:
                 stream.writelines(json_lines(report.monitor))
     return report
@@ -107,10 +106,14 @@ def sources_path(out: Path) -> Path:
     return out.with_name(f"{out.stem}.sources{out.suffix}")
 
 
-def _score(sample: Sample, response: str, progress: float, tokens: int | None, report: Report) -> Score:
-    question = Question.of(sample)
-    score = score_or_missing(question, response, progress, tokens)
-    report.monitor.add(question, sample.data_source, [response], [score], None if tokens is None else [tokens])
+def _score(sample: Sample, line: Line, progress: float, report: Report) -> Score:
+    if line.error:
+        report.missing += 1
+        report.reasons += [f"{sample.key}: {line.error}"] if len(report.reasons) < _EXAMPLES else []
+        return Score(None, {}, "", line.error)
+    question, tokens = Question.of(sample), line.tokens
+    score = score_or_missing(question, line.response, progress, tokens)
+    report.monitor.add(question, sample.data_source, [line.response], [score], None if tokens is None else [tokens])
     if score.score is None:
         report.missing += 1
         report.reasons += [f"{sample.key}: {score.reason}"] if len(report.reasons) < _EXAMPLES else []
@@ -131,19 +134,3 @@ def _row(number: int, sample: Sample, score: Score) -> str:
         "metrics": dict(score.metrics),
     }
     return json.dumps(row) + "\n"
-
-
-@contextmanager
-def _written(path: Path | None) -> Iterator[TextIO | None]:
-    """A stream whose content becomes `path` when all went well."""
-    if path is None:
-        yield None
-        return
-    temp = temp_path(path)
-    try:
-        with disk_errors(path), temp.open("w", encoding="utf-8") as stream:
-            yield stream
-        with disk_errors(path):
-            temp.replace(path)
-    finally:
-        temp.unlink(missing_ok=True)

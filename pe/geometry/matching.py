@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import linear_sum_assignment
 
 Overlaps = npt.NDArray[np.float64]
 
@@ -31,6 +30,9 @@ def hungarian(overlaps: npt.ArrayLike, threshold: float) -> list[tuple[int, int]
         first, column = _sure(worth)
         pairs += zip(rows[first].tolist(), columns[column].tolist(), strict=True)
         if not len(first):
+            # Few answers come here, and importing it takes as long as scoring a thousand.
+            from scipy.optimize import linear_sum_assignment
+
             first, column = linear_sum_assignment(worth, maximize=True)
             chosen = worth[first, column] > 0
             pairs += zip(rows[first[chosen]].tolist(), columns[column[chosen]].tolist(), strict=True)
@@ -70,13 +72,18 @@ def most_pairs(overlaps: npt.ArrayLike, threshold: float) -> list[tuple[int, int
 
 
 def greedy(
-    overlaps: npt.ArrayLike, scores: npt.ArrayLike, thresholds: npt.ArrayLike, crowd: npt.ArrayLike | None = None
+    overlaps: npt.ArrayLike,
+    scores: npt.ArrayLike,
+    thresholds: npt.ArrayLike,
+    crowd: npt.ArrayLike | None = None,
+    ignored: npt.ArrayLike | None = None,
 ) -> npt.NDArray[np.int64]:
     """COCO's matching: the rows of `overlaps` (N, M), best of `scores` (N,) first, each take the best free column.
 
     Returns (T, N): the column of each row at each of the T `thresholds`, or -1. Of equal scores the earlier row is
     first, of equal overlaps the last column wins. Columns that are `crowd` (M,) bool are taken by rows that no other
-    fits, and by any number of them. Follows evaluateImg of pycocotools' COCOeval.
+    fits, and by any number of them; those that are `ignored` (M,) bool likewise, but by one row each. Follows
+    evaluateImg of pycocotools' COCOeval.
     """
     limits, values = np.asarray(thresholds, np.float64), np.asarray(scores, np.float64)
     matrix = np.asarray(overlaps, np.float64)
@@ -84,7 +91,10 @@ def greedy(
     if not matrix.size or not found.size:
         return found
     limits = np.minimum(limits, 1 - 1e-10)
-    regions = set() if crowd is None else set(np.flatnonzero(np.asarray(crowd, bool)).tolist())
+    regions, spare = (
+        set() if columns is None else set(np.flatnonzero(np.asarray(columns, bool)).tolist())
+        for columns in (crowd, ignored)
+    )
     rows, columns = (matrix >= limits.min()).nonzero()
     wanted: dict[int, list[tuple[float, int]]] = {}
     for row, column, overlap in zip(rows.tolist(), columns.tolist(), matrix[rows, columns].tolist(), strict=True):
@@ -100,14 +110,15 @@ def greedy(
             for overlap, column in candidates:
                 if overlap < limit:
                     break
-                if column in regions:
+                if column in regions or (column in spare and column not in taken):
                     region = column if region < 0 else region
-                elif column not in taken:
+                elif column not in taken and column not in spare:
                     taken.add(column)
                     found[index, row] = column
                     region = -1
                     break
             if region >= 0:
+                taken.add(region)
                 found[index, row] = region
     return found
 

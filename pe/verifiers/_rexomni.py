@@ -86,10 +86,15 @@ def greedy_f1(hits: npt.NDArray[np.bool_]) -> float:
     truths, points = hits.shape
     if not truths or not points:
         return float(not truths and not points)
-    free = np.ones(points, np.bool_)
+    taken = greedy_hits(hits)
+    recall, precision = taken / truths, taken / points
+    return 2 * (precision * recall) / (precision + recall) if taken else 0.0
+
+
+def greedy_hits(hits: npt.NDArray[np.bool_]) -> int:
+    """How many of the M truths of (M, N) `hits` get a point: in their order the first free one that hits."""
+    free = np.ones(hits.shape[1], np.bool_)
     for row in hits:
         candidates = np.flatnonzero(row & free)
         free[candidates[:1]] = False
-    taken = points - int(free.sum())
-    recall, precision = taken / truths, taken / points
-    return 2 * (precision * recall) / (precision + recall) if taken else 0.0
+    return hits.shape[1] - int(free.sum())

@@ -65,7 +65,7 @@ class CountVerifier(Verifier):
         """How many there are of each label; all under "" where labels do not matter."""
         number = truth.count
         if number is None and not truth.objects and truth.written.strip():
-            number = _last_number(truth.written)
+            number = last_number(truth.written)
             if number is None:
                 raise ValueError(f"it has no objects and no number: {truth.written[:80]!r}")
         if number is not None and number < 0:
@@ -88,7 +88,7 @@ class CountVerifier(Verifier):
 
     def _count(self, answer: Decoded, truth: Mapping[str, int]) -> Mapping[str, int] | None:
         if self.parameters.by == "text":
-            number = 0 if answer.status == "none-present" else _last_number(answer.text)
+            number = 0 if answer.status == "none-present" else last_number(answer.text)
             return None if number is None else {"": number}
         if is_unread(answer):
             return None
@@ -97,7 +97,8 @@ class CountVerifier(Verifier):
         return Counter(label(item.phrase) for item in answer.objects)
 
 
-def _last_number(text: str) -> int | None:
+def last_number(text: str) -> int | None:
+    """The last number in `text` in figures, or else the last of "zero" to "twenty"; None without any."""
     figures = _NUMBER.findall(text)
     words = _WORD.findall(text.casefold())
     return int(figures[-1]) if figures else _WORDS.index(words[-1]) if words else None

@@ -76,7 +76,7 @@ class KeypointsVerifier(Verifier):
             tuple(label(target.phrase) for target in truth.objects),
             np.array([target.bbox for target in truth.objects], np.float64).reshape(-1, 4),
             names,
-            _array([target.keypoints or {} for target in truth.objects], names)[0],
+            keypoint_places([target.keypoints or {} for target in truth.objects], names)[0],
             2.0 * np.array(areas, np.float64)[:, None] * np.square(2.0 * sigmas),
         )
 
@@ -85,7 +85,7 @@ class KeypointsVerifier(Verifier):
         settled = silence(answer, len(truth.labels))
         if settled is not None:
             return {"accuracy": settled}
-        points, others = _array([item.keypoints or {} for item in answer.objects], truth.names)
+        points, others = keypoint_places([item.keypoints or {} for item in answer.objects], truth.names)
         apart = np.square(points[:, None] - truth.points).sum(axis=3)
         worth = np.nan_to_num(np.exp(-apart / truth.scales)).sum(axis=2)
         given, seen = ~np.isnan(points[..., 0]), ~np.isnan(truth.points[..., 0])
@@ -100,7 +100,7 @@ class KeypointsVerifier(Verifier):
         return iou(np.array([_box(item) for item in answer.objects], np.float64), truth.boxes)
 
 
-def _array(
+def keypoint_places(
     instances: list[Mapping[str, Point | None]], names: Mapping[str, int]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
     """(N, K, 2) places of the points called `names`, NaN where there is none; (N,) how many other points there are."""

@@ -28,22 +28,25 @@ class NmsApVerifier(AveragePrecisionVerifier):
         ids = label_ids(answer, truth)
         scores = [1.0 if item.score is None else item.score for item in answer.objects]
         matrix = overlaps(answer, truth, ids)
-        self._suppress(answer, scores, overlaps(answer, truth), matrix)
+        matrix[beaten(answer, scores, overlaps(answer, truth), matrix)] = 0.0
         return average_precision(matrix, scores, ids.tolist(), truth.ids.tolist(), self.parameters.thresholds)
 
-    @staticmethod
-    def _suppress(answer: Decoded, scores: list[float], anyhow: Overlaps, matrix: Overlaps) -> None:
-        """Take their overlaps from the rows of `matrix` that are over a truth and the best over none."""
-        over: set[int] = set()
-        best: set[int] = set()
-        for right, any_label in zip(matrix.T.tolist(), anyhow.T.tolist(), strict=True):
-            # the box itself settles what is equal without looking at the order
-            rows = [
-                (scores[row], right[row], overlap, answer.objects[row].bbox or (), row)
-                for row, overlap in enumerate(any_label)
-                if overlap > OVERLAP
-            ]
-            over.update(row for *_, row in rows)
-            if rows:
-                best.add(max(rows)[-1])
-        matrix[sorted(over - best)] = 0.0
+
+def beaten(answer: Decoded, scores: list[float], anyhow: Overlaps, matrix: Overlaps) -> list[int]:
+    """The objects of `answer` that are over a truth and the best over none.
+
+    `anyhow` (N, M) are the IoUs of its boxes with the truths, `matrix` the same with 0 where labels differ.
+    """
+    over: set[int] = set()
+    best: set[int] = set()
+    for right, any_label in zip(matrix.T.tolist(), anyhow.T.tolist(), strict=True):
+        # the box itself settles what is equal without looking at the order
+        rows = [
+            (scores[row], right[row], overlap, answer.objects[row].bbox or (), row)
+            for row, overlap in enumerate(any_label)
+            if overlap > OVERLAP
+        ]
+        over.update(row for *_, row in rows)
+        if rows:
+            best.add(max(rows)[-1])
+    return sorted(over - best)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pe.formats import Decoded
+from pe.geometry.matching import Overlaps
 from pe.verifiers._average_precision import coco_average_precision
 from pe.verifiers._base import Call
 from pe.verifiers._boxes import BoxTruth, label_ids, overlaps
@@ -24,15 +27,20 @@ class NmsApCompatVerifier(AveragePrecisionVerifier):
 
     def _compare(self, answer: Decoded, truth: BoxTruth, call: Call) -> float:
         scores = [1.0 if item.score is None else item.score for item in answer.objects]
-        over: set[int] = set()
-        kept: set[int] = set()
-        for column in overlaps(answer, truth).T.tolist():
-            rows = [(scores[row], row) for row, overlap in enumerate(column) if overlap > OVERLAP]
-            over.update(row for _, row in rows)
-            if rows:
-                kept.add(max(rows)[1])
-        left = [row for row in range(len(scores)) if row in kept or row not in over]
+        left = kept_by_ovdeval(overlaps(answer, truth), scores)
         ids = label_ids(answer, truth)
         matrix = overlaps(answer, truth, ids)[left]
         some = [scores[row] for row in left]
         return coco_average_precision(matrix, some, ids[left].tolist(), truth.ids.tolist(), self.parameters.thresholds)
+
+
+def kept_by_ovdeval(overlaps: Overlaps, scores: Sequence[float]) -> list[int]:
+    """The rows of (N, M) `overlaps`, whatever the labels, that OVDEval's suppression keeps."""
+    over: set[int] = set()
+    kept: set[int] = set()
+    for column in overlaps.T.tolist():
+        rows = [(scores[row], row) for row, overlap in enumerate(column) if overlap > OVERLAP]
+        over.update(row for _, row in rows)
+        if rows:
+            kept.add(max(rows)[1])
+    return [row for row in range(len(scores)) if row in kept or row not in over]

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from pe.formats import Box, Decoded, Item
 from pe.geometry.boxes import area, iou
+from pe.geometry.matching import Overlaps
 from pe.verifiers._base import Call, Parameters, Verifier
 from pe.verifiers._masks import Masks, draw, masks, overlaps
 from pe.verifiers._pairing import soft_f1, text_similarity
@@ -51,9 +52,9 @@ class OcrVerifier(Verifier):
 
     def prepare(self, truth: Truth, call: Call) -> _Texts:
         """The texts, and boxes or masks."""
-        texts = [_clean(target.text or target.phrase) for target in truth.objects]
+        texts = [clean_text(target.text or target.phrase) for target in truth.objects]
         if self.parameters.region == "none":
-            whole = _clean(truth.text or truth.written or " ".join(texts))
+            whole = clean_text(truth.text or truth.written or " ".join(texts))
             return _Texts([whole] if whole else [], np.empty((0, 4)), None)
         for index, text in enumerate(texts):
             if not text:
@@ -74,28 +75,33 @@ class OcrVerifier(Verifier):
         settled = silence(answer, len(truth.texts))
         if settled is not None:
             return {"accuracy": settled}
-        if truth.masks is not None:
-            answer = replace(answer, objects=tuple(map(_as_ring, answer.objects)))
-            drawn = draw(answer, truth.masks)
-            if drawn is None:
-                return {"accuracy": 0.0}
-            worth = overlaps(answer, drawn, truth.masks)
-        else:
-            worth = iou(np.array([_box(item) for item in answer.objects], np.float64), truth.boxes)
-        texts = [_clean(item.phrase) for item in answer.objects]
+        worth = self.overlaps(answer, truth)
+        texts = [clean_text(item.phrase) for item in answer.objects]
         for i, j in zip(*worth.nonzero(), strict=True):
             worth[i, j] *= text_similarity(texts[i], truth.texts[j])
         return {"accuracy": soft_f1(worth)}
 
+    @staticmethod
+    def overlaps(answer: Decoded, truth: _Texts) -> Overlaps:
+        """(N, M) IoU of the regions of `answer` with those of a prepared truth; zeros for outlines beyond the limit."""
+        if truth.masks is None:
+            return iou(np.array([_box(item) for item in answer.objects], np.float64), truth.boxes)
+        answer = replace(answer, objects=tuple(map(_as_ring, answer.objects)))
+        drawn = draw(answer, truth.masks)
+        if drawn is None:
+            return np.zeros((len(answer.objects), len(truth.texts)))
+        return overlaps(answer, drawn, truth.masks)
+
 
 def _read_whole(answer: Decoded, truth: list[str]) -> float:
-    text = _clean(answer.text)
+    text = clean_text(answer.text)
     if answer.status == "unparsable" or not truth or not text:
         return float(answer.status != "unparsable" and not truth and not text and not answer.objects)
     return text_similarity(text, truth[0])
 
 
-def _clean(text: str) -> str:
+def clean_text(text: str) -> str:
+    """`text` with its white space as single spaces."""
     return " ".join(text.split())
 
 

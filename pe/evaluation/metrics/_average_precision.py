@@ -50,12 +50,27 @@ class AveragePrecision:
             return np.zeros(len(THRESHOLDS))
         order = np.argsort(-np.concatenate(self._scores), kind="stable")
         hits = np.concatenate(self._hits, axis=1)[:, order]
-        right = np.cumsum(hits == 1, axis=1, dtype=np.float64)
-        wrong = np.cumsum(hits == 0, axis=1, dtype=np.float64)
-        precision = right / np.maximum(right + wrong, 1.0)
-        best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        values = np.zeros(len(THRESHOLDS))
-        for t, recall in enumerate(right / self.truths):
-            at = np.searchsorted(recall, _RECALLS, side="left")
-            values[t] = np.append(best[t], 0.0)[at].mean()
+        values: npt.NDArray[np.float64] = interpolated(hits, np.ones((1, len(order))), np.array([float(self.truths)]))[
+            0
+        ]
         return values
+
+
+def interpolated(
+    hits: npt.NDArray[np.int8], weights: npt.NDArray[np.float64], truths: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """(B, T) mean precision at 101 recalls, for B ways to weigh D predictions, best score first.
+
+    `hits` (T, D): 1 a hit, 0 a miss, -1 what costs nothing; `weights` (B, D) how often each counts; `truths` (B,) how
+    many there are. NaN where there is none.
+    """
+    right = np.cumsum(weights[:, None] * (hits == 1), axis=2)
+    wrong = np.cumsum(weights[:, None] * (hits == 0), axis=2)
+    precision = right / np.maximum(right + wrong, np.finfo(np.float64).tiny)
+    best = np.maximum.accumulate(precision[:, :, ::-1], axis=2)[:, :, ::-1]
+    values = np.full(right.shape[:2], np.nan)
+    for row in np.flatnonzero(truths > 0):
+        for column, recall in enumerate(right[row] / truths[row]):
+            at = np.searchsorted(recall, _RECALLS, side="left")
+            values[row, column] = np.append(best[row, column], 0.0)[at].mean()
+    return values

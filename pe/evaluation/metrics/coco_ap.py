@@ -1,0 +1,17 @@
+"""Boxes: COCO's average precision."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pe.evaluation.case import Kind
+from pe.evaluation.metrics._dataset_ap import DatasetAp
+
+__all__ = ["CocoAp"]
+
+
+class CocoAp(DatasetAp):
+    """See DatasetAp; a model that writes no scores has all of them 1, and then the order of the keys breaks ties."""
+
+    rule = "boxes of one label, best score (1 unless given) first, each takes the best free truth; IoU .50 to .95"
+    kinds: ClassVar[tuple[Kind, ...]] = ("boxes",)
