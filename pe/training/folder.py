@@ -47,7 +47,9 @@ class RunFolder:
         if self.root.exists() and not self.root.is_dir():
             raise InputError(f"{self.root} is a file; name a folder for the run")
         path = self.root / "run.yaml"
-        if self.root.is_dir() and not path.is_file() and any(item.name != ".lock" for item in self.root.iterdir()):
+        # A dry run leaves the first batch of each stage.
+        ours = {".lock", *self._settings.stage_names}
+        if self.root.is_dir() and not path.is_file() and any(item.name not in ours for item in self.root.iterdir()):
             raise InputError(f"{self.root} is not empty and no run of pe train (it has no run.yaml); name a new folder")
         config = self._settings.results_config()
         if path.is_file():

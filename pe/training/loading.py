@@ -21,7 +21,7 @@ from pe.training.settings import GrpoStage, SftStage
 AHEAD = 2  # batches
 
 
-class Examples(Dataset[Any]):
+class Examples(Dataset[Any]):  # type: ignore[misc]  # torch is not looked into
     """The examples of rows, by row number; those of batches that `expect` announced are loaded by a thread."""
 
     def __init__(self, rows: Rows, stage: SftStage | GrpoStage, processor: Any, seed: int) -> None:
@@ -61,7 +61,7 @@ class Examples(Dataset[Any]):
         return [dict(found[number]) for number in batch]
 
 
-class Announcing(Sampler[list[int]]):
+class Announcing(Sampler[list[int]]):  # type: ignore[misc]
     """`batches`, those from call `start` on announced to `examples` a little ahead of time."""
 
     def __init__(self, batches: Batches, examples: Examples, start: int) -> None:

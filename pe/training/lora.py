@@ -53,4 +53,5 @@ def lora_config(model: Any, stage: SftStage | GrpoStage, new_tokens: bool) -> An
 
 
 def _name_of(model: Any, wanted: Any) -> str:
-    return next(name for name, module in model.named_modules() if module is wanted).rpartition(".")[2]
+    name: str = next(name for name, module in model.named_modules() if module is wanted)
+    return name.rpartition(".")[2]

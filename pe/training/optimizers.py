@@ -46,7 +46,7 @@ def optimizer_of(model: Any, stage: SftStage | GrpoStage, undecayed: Iterable[st
     return parts[0] if len(parts) == 1 else Together(parts)
 
 
-class Together(torch.optim.Optimizer):
+class Together(torch.optim.Optimizer):  # type: ignore[misc]  # torch is not looked into
     """Several optimizers as one: their groups side by side, their states in one state dict."""
 
     def __init__(self, parts: list[torch.optim.Optimizer]) -> None:
@@ -58,7 +58,6 @@ class Together(torch.optim.Optimizer):
         # A scheduler writes rates into the groups that it finds here.
         self.param_groups = [group for part in self.parts for group in part.param_groups]
 
-    @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
         """One step of each."""
         loss = None if closure is None else closure()

@@ -16,7 +16,7 @@ from pe.errors import ConfigError, InputError
 from pe.registry import require
 from pe.training.folder import RunFolder
 from pe.training.rows import find_shards, kind_of
-from pe.training.settings import GrpoStage, SftStage, Stage, TrainSettings, device_index
+from pe.training.settings import GrpoStage, SftStage, TrainSettings, device_index
 
 KINDS = {"sft": "sft", "rl": "grpo"}
 """The kind of the stage that takes rows of a kind."""
@@ -147,7 +147,7 @@ def _run(
 
 
 def _run_stage(
-    settings: TrainSettings, place: int, stage: Stage, folder: RunFolder, signals: Signals, progress: Any
+    settings: TrainSettings, place: int, stage: SftStage | GrpoStage, folder: RunFolder, signals: Signals, progress: Any
 ) -> None:
     from pe.training.failures import one_line
     from pe.training.stage import run_stage

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from accelerate.utils import gather_object  # type: ignore[import-untyped]
-from datasets import Dataset
+from datasets import Dataset  # type: ignore[import-untyped]
 from trl import GRPOTrainer, SFTTrainer
 
 from pe.evaluation.monitors import Monitor
