@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pe.errors import ConfigError
 
 PRESETS = Path(__file__).parents[1] / "presets"
-COMMANDS = ("synth", "annotate", "build_sft", "build_rl", "train", "eval")
+COMMANDS = ("synth", "annotate", "build_sft", "build_rl", "mine", "train", "eval")
 
 # A recipe says of itself what no command reads.
 _SECTIONS = (*COMMANDS, "recipe")
