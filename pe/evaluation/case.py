@@ -61,9 +61,14 @@ class Case:
         return list(dict.fromkeys(map(label, self.truth.phrases))) or [""]
 
     @cached_property
+    def taken_as(self) -> list[str]:
+        """(N,) `found`, as answers to `asked`: all of them are where no phrase is asked for."""
+        return self.found if self.truth.phrases else [""] * len(self.answer.objects)
+
+    @cached_property
     def found(self) -> list[str]:
         """(N,) labels of the answer; what nobody asked for is "" where something without a phrase is asked for."""
-        known = set(self.asked)
+        known = set(map(label, self.truth.phrases))
         names = [label(item.phrase) for item in self.answer.objects]
         return ["" if "" in known and name not in known else name for name in names]
 

@@ -30,7 +30,7 @@ class ConceptF1(SumMetric):
     def measure(self, case: Case) -> Mapping[str, float]:
         """See SumMetric."""
         sums = dict.fromkeys(self.columns, 0.0)
-        found, there = np.array(case.found, object), np.array(case.there, object)
+        found, there = np.array(case.taken_as, object), np.array(case.there, object)
         kept = case.scores >= _LEAST
         for label in case.asked:
             rows, columns = np.flatnonzero((found == label) & kept), np.flatnonzero(there == label)

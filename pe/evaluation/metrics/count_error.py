@@ -49,7 +49,7 @@ class CountError(SumMetric):
             return [(last_number(case.answer.text) or 0) - number]
         if number is not None:
             return [len(case.answer.objects) - number]
-        found, there = Counter(case.found), Counter(case.there)
+        found, there = Counter(case.taken_as), Counter(case.there)
         return [found[label] - there[label] for label in case.asked]
 
     def combine(self, sums: Mapping[str, Numbers]) -> Mapping[str, Numbers]:

@@ -14,12 +14,13 @@ from pe.geometry.matching import hungarian
 
 __all__ = ["OksHungarian"]
 
+_HIT = 0.5
+
 
 class OksHungarian(SumMetric):
     """`OKS` is the mean over the truths that have a point to be seen, 0 for one that nothing was paired with.
 
-    Truths without any such point are left out, and so are answers that are paired with none because of them: an answer
-    counts as wrong in `F1` only beyond the number of those truths.
+    Truths without any such point are left out, and so are answers without a pair whose OKS to one of them is .50.
     """
 
     rule = "instances of one label, one to one with the largest sum of OKS"
@@ -32,14 +33,16 @@ class OksHungarian(SumMetric):
         """See SumMetric."""
         values, known = oks(case)
         matrix = np.where(case.same, values, 0.0)
-        pairs = [float(matrix[pair]) for pair in hungarian(matrix, 0.0)]
-        answers, truths = len(case.answer.objects), int(known.sum())
+        pairs = hungarian(matrix[:, known], 0.0)
+        excused = matrix[:, ~known].max(axis=1, initial=0.0) >= _HIT
+        excused[[row for row, _ in pairs]] = False
+        worth = [float(matrix[:, known][pair]) for pair in pairs]
         return {
-            "answers": max(len(pairs), answers - (len(known) - truths)),
-            "truths": truths,
-            "oks": sum(pairs),
-            "hits50": sum(value >= 0.5 for value in pairs),
-            "hits75": sum(value >= 0.75 for value in pairs),
+            "answers": len(matrix) - int(excused.sum()),
+            "truths": int(known.sum()),
+            "oks": sum(worth),
+            "hits50": sum(value >= _HIT for value in worth),
+            "hits75": sum(value >= 0.75 for value in worth),
         }
 
     def combine(self, sums: Mapping[str, Numbers]) -> Mapping[str, Numbers]:

@@ -30,7 +30,7 @@ class RegionIouUnion(SumMetric):
         sums = dict.fromkeys(self.columns, 0.0)
         size = case.true_masks.size
         for label in case.asked:
-            drawn = union([mask for name, mask in zip(case.found, case.drawn, strict=True) if name == label], size)
+            drawn = union([mask for name, mask in zip(case.taken_as, case.drawn, strict=True) if name == label], size)
             true = union(
                 [mask for name, mask in zip(case.there, case.true_masks.spans, strict=True) if name == label], size
             )

@@ -32,7 +32,7 @@ class Rejection(SumMetric):
 
     def measure(self, case: Case) -> Mapping[str, float]:
         """See SumMetric."""
-        found, there = set(case.found), set(case.there)
+        found, there = set(case.taken_as), set(case.there)
         counts = Counter(_KINDS[label in there, label in found] for label in case.asked)
         return {name: counts[name] for name in self.columns}
 
