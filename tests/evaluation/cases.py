@@ -36,14 +36,18 @@ def case(
     text: str = "",
     ability: str = "detection",
     params: str = "",
+    whole: str = "",
     line: Line | None = None,
     **more: Any,
 ) -> Case:
-    """One response with `items`; without any it says that nothing is there, unless `status` says otherwise."""
+    """One response with `items`; without any it says that nothing is there, unless `status` says otherwise.
+
+    `text` is the answer's, `whole` the truth's.
+    """
     name, parameters = VERIFIERS[kind]
     verifier = panel(name, params or parameters).verifiers[0]
     other = {key: more.pop(key) for key in ("scored", "others") if key in more}
-    truth = Truth.model_validate({"objects": list(truths), "negatives": list(negatives), **more})
+    truth = Truth.model_validate({"objects": list(truths), "negatives": list(negatives), "text": whole, **more})
     status = status or ("ok" if items or text else "none-present")
     answer = Decoded(objects=tuple(items), text=text, status=status)
     return Case(kind, verifier, ability, image, truth, answer, line or Line("k", text), **other)
