@@ -15,7 +15,7 @@ $(DEMO)/ready: pyproject.toml
 $(TEST)/ready: pyproject.toml
 	$(PYTHON) -m venv $(TEST)
 	$(TEST)/bin/pip install --quiet --upgrade pip
-	$(TEST)/bin/pip install --quiet -e '.[models,onnx,openai,maths,serve,tensorboard]' --group lint --group test
+	$(TEST)/bin/pip install --quiet -e '.[models,onnx,openai,maths,serve,tensorboard,train]' --group lint --group test
 	touch $@
 
 demo: $(DEMO)/ready
