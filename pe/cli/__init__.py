@@ -12,9 +12,11 @@ from pe.cli.annotate import annotate
 from pe.cli.bench import bench
 from pe.cli.build_rl import build_rl
 from pe.cli.build_sft import build_sft
+from pe.cli.eval import evaluate
 from pe.cli.export import export
 from pe.cli.formats import formats
 from pe.cli.import_ import import_
+from pe.cli.mine import mine
 from pe.cli.models import models
 from pe.cli.run import run
 from pe.cli.score import score
@@ -35,11 +37,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 COMMANDS = (
-    *(annotate, synth, build_sft, build_rl, train, export, score, score_labels),
+    *(annotate, synth, build_sft, build_rl, mine, train, export, score, score_labels),
     *(serve, run, verify, view, show, models, bench),
 )
 for command in COMMANDS:
     app.command()(command)
+app.command("eval")(evaluate)
 app.command("import")(import_)
 app.add_typer(formats, name="formats")
 app.add_typer(verifiers, name="verifiers")
