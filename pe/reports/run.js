@@ -5,6 +5,10 @@ const WIDE = 280;
 const TALL = 130;
 const PAD = { left: 6, right: 6, top: 12, bottom: 14 };
 
+const sources = [...new Set(run.stages.flatMap((item) => item.curves.flatMap((curve) => curve.lines.map((line) => line.source))))].sort();
+// steps of the golden angle keep neighbours apart
+const lineColour = (source) => `oklch(0.68 0.16 ${((sources.indexOf(source) * 137.508 + 260) % 360).toFixed(0)})`;
+
 function short(value) {
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-3 || size >= 1e6)) return value.toExponential(1);
@@ -34,7 +38,7 @@ function chart(name, lines, end) {
   word(String(first), { x: PAD.left, y: TALL - 3 });
   word(String(last), { x: WIDE - PAD.right, y: TALL - 3, "text-anchor": "end" });
   for (const line of lines) {
-    const colour = colourOf(line.source);
+    const colour = lineColour(line.source);
     if (line.points.length === 1) {
       const dot = draw("circle", "dot", { cx: x(line.points[0][0]), cy: y(line.points[0][1]), r: 2.5 });
       dot.style.fill = colour;
@@ -50,7 +54,7 @@ function chart(name, lines, end) {
     const parts = lines.map((line) => {
       const near = line.points.reduce((a, b) => (Math.abs(b[0] - step) < Math.abs(a[0] - step) ? b : a));
       const key = make("span", "key");
-      key.style.setProperty("--hue", colourOf(line.source));
+      key.style.setProperty("--hue", lineColour(line.source));
       return make("span", "value", key, `${line.source ? `${line.source} ` : ""}${short(near[1])}`);
     });
     reading.replaceChildren(...parts);
@@ -131,9 +135,9 @@ function apply() {
     $("nothing").hidden = false;
     return;
   }
-  const sources = [...new Set([...now.curves.flatMap((curve) => curve.lines.map((line) => line.source)), ...now.rollouts.map((item) => item.data_source)])];
-  const wanted = sources.includes($("source").value) ? $("source").value : "";
-  $("source").replaceChildren(new Option("all", ""), ...sources.filter(Boolean).sort().map((name) => new Option(name, name)));
+  const there = [...new Set([...now.curves.flatMap((curve) => curve.lines.map((line) => line.source)), ...now.rollouts.map((item) => item.data_source)])];
+  const wanted = there.includes($("source").value) ? $("source").value : "";
+  $("source").replaceChildren(new Option("all", ""), ...there.filter(Boolean).sort().map((name) => new Option(name, name)));
   $("source").value = wanted;
   $("facts").textContent = now.facts.join("\n");
   const curves = now.curves

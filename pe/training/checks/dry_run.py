@@ -12,7 +12,7 @@ from pe.errors import ModelError
 from pe.evaluation.vlm import seen_size
 from pe.training.arguments import default_dtype, uses_gpu
 from pe.training.checks.batch import read_batch
-from pe.training.checks.estimate import GIB, GPUS, SHARDINGS, Memory, Sizes, memory_of, sizes_of
+from pe.training.checks.estimate import GPUS, SHARDINGS, Memory, Sizes, memory_of, sizes_of
 from pe.training.checks.start import StartReport, check_start, picture_ids
 from pe.training.conversations import example_of
 from pe.training.model import Start, set_pixels
@@ -58,11 +58,11 @@ class StagePlan:
             f"counted); about {self.tokens:,} in all"
         )
         yield f"  parameters: {self.sizes.total:,}, trained {trained:,}"
-        parts = ", ".join(f"{name} {size / GIB:.2f}" for name, size in vars(self.memory).items() if size)
-        yield f"  memory, about, GiB: {parts}; free on {self.device}: {self.free / GIB:.2f}"
-        yield f"  {'GiB a GPU on':<28}" + "".join(f"{gpus:>9}" for gpus in GPUS) + "  GPUs"
+        parts = ", ".join(f"{name} {_size(size)}" for name, size in vars(self.memory).items() if size)
+        yield f"  memory, about: {parts}; free on {self.device}: {_size(self.free)}"
+        yield f"  {'each of ... GPUs takes':<28}" + "".join(f"{gpus:>11}" for gpus in GPUS)
         for sharding in SHARDINGS:
-            row = "".join(f"{self.memory.on(gpus, sharding) / GIB:>9.2f}" for gpus in GPUS)
+            row = "".join(f"{_size(self.memory.on(gpus, sharding)):>11}" for gpus in GPUS)
             yield f"  {sharding:<28}{row}"
         if self.memory.on(1, "DDP") > self.free:
             yield f"  does not fit on {self.device} as it is: see the table, or lora, or a smaller batch"
@@ -84,12 +84,13 @@ class StagePlan:
 
 
 def dry_run(settings: TrainSettings, stages: Sequence[SftStage | GrpoStage], processes: int = 1) -> list[StagePlan]:
-    """The plans of `stages` on `processes` processes, with the first batch of each drawn into the run's folder.
+    """The plans of `stages` on `processes` processes; the first batches are drawn beside the run's folder, OUT-dry-run.
 
     Every stage is taken to start from the run's model, whose shape the stages before it do not change. Raises what
     `check_start` raises.
     """
-    return [_plan(settings, stage, processes) for stage in stages]
+    beside = settings.model_copy(update={"out": settings.out.with_name(f"{settings.out.name}-dry-run")})
+    return [_plan(beside, stage, processes) for stage in stages]
 
 
 def _plan(settings: TrainSettings, stage: SftStage | GrpoStage, processes: int) -> StagePlan:
@@ -169,3 +170,7 @@ def _free(gpu: bool) -> tuple[int, str]:
     import psutil  # type: ignore[import-untyped]
 
     return int(psutil.virtual_memory().available), "cpu"
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB" if count >= 2**30 else f"{count / 2**20:.1f} MiB"

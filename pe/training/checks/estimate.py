@@ -11,7 +11,6 @@ from pe.training.parts import part_of
 from pe.training.settings import GrpoStage, SftStage
 
 GPUS = (1, 2, 4, 8)
-GIB = 2**30
 _BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
 
 # What is divided by the number of GPUs: nothing (DDP), or more and more of it.
