@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# An import within the first example, or a busy machine, is no fault of what is tested.
+settings.register_profile("pe", deadline=None)
+settings.load_profile("pe")
 
 SHARED = Path(os.environ.get("PE_TEST_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
 from pe.formats._answer import Answer, Item, Shape
@@ -16,6 +17,9 @@ from pe.formats._reading import Reading
 from pe.formats._words import think_answer, unwrap
 
 THOUSAND = Grid(1000)
+# json.dumps makes an encoder for every call.
+_encode = json.JSONEncoder(ensure_ascii=False).encode
+_grid = lru_cache(maxsize=1024)(Grid)
 _OVERSHOOT = 1.02
 
 
@@ -46,7 +50,7 @@ class JsonFormat(Format):
     def _list(self, rows: list[dict[str, Any]]) -> str:
         if self.python:
             return repr(rows)
-        lines = ",\n".join("\t" + json.dumps(row, ensure_ascii=False) for row in rows)
+        lines = ",\n".join("\t" + _encode(row) for row in rows)
         return f"[\n{lines}\n]" if rows else "[]"
 
     def _row(self, item: Item, frame: Frame) -> dict[str, Any]:
@@ -58,7 +62,7 @@ class JsonFormat(Format):
         side = frame.side(index)
         if self.units == "thousandths":
             return THOUSAND.write(value, side)
-        return Grid(frame.shown_side(index)).write(value, side)
+        return _grid(frame.shown_side(index)).write(value, side)
 
     def _read(self, text: str, frame: Frame, reading: Reading, asked: str) -> None:
         self._read_body(unwrap(text, reading), frame, reading)

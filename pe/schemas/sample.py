@@ -7,9 +7,10 @@ Geometry is absolute pixels of the stored image as floats, origin top left, edge
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter
 
 KEY_PATTERN = r"^[A-Za-z0-9_-]{1,95}$"  # KEY.json has to fit into the 100 bytes of a plain tar name
 
@@ -26,8 +27,11 @@ def to_grid(value: float) -> float:
 
 def dumps(value: Any) -> str:
     """Compact JSON with the key order given; NaN and infinity raise ValueError."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return _encode(value)
 
+
+# json.dumps makes an encoder for every call.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 Text = Annotated[str, AfterValidator(clean_text)]
 Pixel = Annotated[float, AfterValidator(to_grid)]
@@ -127,8 +131,17 @@ class Sample(_Strict):
         return cls.model_validate_json(data)
 
     def objects(self) -> list[Object]:
-        """The instances of `objects_json`."""
-        return [Object.model_validate(item) for item in json.loads(self.objects_json)]
+        """The instances of `objects_json`; shared with who asked before, so copy one before you change it."""
+        return list(_objects(self.objects_json))
+
+
+_OBJECTS = TypeAdapter(list[Object])
+
+
+@lru_cache(maxsize=4)
+def _objects(text: str) -> tuple[Object, ...]:
+    # Several tasks in a row ask for those of one record.
+    return tuple(_OBJECTS.validate_json(text))
 
 
 def objects_to_json(objects: list[Object]) -> str:

@@ -136,9 +136,9 @@ def _read_record(handle: int, tar: Path, row: Row) -> Sample:
     try:
         length = os.pread(handle, BLOCK, row.offset)[124:135]
         skipped = 2 * BLOCK + (-(-int(length, 8) // BLOCK) * BLOCK if length.isdigit() else row.size)
-        header = os.pread(handle, BLOCK, row.offset + skipped - BLOCK)
-        size = int(header[124:135], 8) if header[124:135].isdigit() else 0
-        record = os.pread(handle, size, row.offset + skipped)
+        rest = os.pread(handle, max(row.size - skipped + BLOCK, 0), row.offset + skipped - BLOCK)
+        size = int(rest[124:135], 8) if rest[124:135].isdigit() else 0
+        record = rest[BLOCK : BLOCK + size]
         if hashlib.sha256(record).hexdigest() != row.json_sha256:
             raise DamageError(f"{tar}: {row.key}: the record is not the one that was committed; `pe verify` says more")
         return Sample.from_json(record)

@@ -148,7 +148,7 @@ def _survey(
         for shard in shards:
             part = Part(folder, f"{number:03d}-{len(parts):06d}", shard)
             parts.append(part)
-            if not part.summary_path.exists():
+            if not part.is_whole():
                 work.append((part, leaves))
     if not work:
         return parts

@@ -27,7 +27,7 @@ class Pool:
         pool = json.loads(sample.negatives_json) if self._settings.pool == "own" else self._phrases
         if not wanted or not pool:
             return []
-        there = {_normal(item["phrase"]) for item in json.loads(sample.objects_json)}
+        there = {_normal(item.phrase) for item in sample.objects()}
         chosen: list[str] = []
         # Enough draws to find what is not there, however large the pool is.
         for place in rng.permutation(len(pool))[: 4 * wanted + len(there)].tolist():
@@ -48,7 +48,7 @@ def phrases_of(pool: str, shards: Sequence[Path]) -> list[str]:
         found: set[str] = set()
         for shard in shards:
             for sample, _ in read_records(shard):
-                found.update(item["phrase"] for item in json.loads(sample.objects_json))
+                found.update(item.phrase for item in sample.objects())
         return sorted(found)
     try:
         lines = Path(pool).expanduser().read_text("utf-8").splitlines()

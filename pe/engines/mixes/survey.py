@@ -1,7 +1,8 @@
 """The survey of a mix: every shard of every source is read once, and what it gives to each leaf is written down.
 
 A part is what one shard gives: PART.rows (records without their keys, one after the other), PART.npz (where each is)
-and PART.json, which comes last and makes it whole. Parts depend on the mix's settings and the shard alone.
+and PART.json, which comes last and has the hashes of both. Parts depend on the mix's settings and the shard alone, and
+can be made again: none waits for the disk.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from pe.engines.tasks import Task
 from pe.errors import ConfigError
 from pe.formats import Format
 from pe.schemas.sample import Sample, dumps
-from pe.shards.output import write_whole
+from pe.shards.output import disk_errors, temp_path
 from pe.shards.read import read_image, read_records
 from pe.shards.sidecar import Row as Place
 
@@ -103,8 +104,24 @@ class Part:
 
     @property
     def summary_path(self) -> Path:
-        """The tallies; there once the part is whole."""
+        """The tallies, and the hashes of the other two files."""
         return self.folder / f"{self.name}.json"
+
+    def is_whole(self) -> bool:
+        """Whether an earlier run made this part, and all of it is on the disk."""
+        try:
+            return bool(self.summary()["sha256"] == [_hash_of(path) for path in (self.rows_path, self.where_path)])
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+
+    def write(self, rows: bytes, where: npt.NDArray[Any], summary: dict[str, Any]) -> None:
+        """Put the part on the disk. Raises DiskError."""
+        arrays = io.BytesIO()
+        np.savez(arrays, where=where)
+        hashes = [hashlib.sha256(data).hexdigest() for data in (rows, arrays.getbuffer())]
+        _put(self.rows_path, rows)
+        _put(self.where_path, arrays.getbuffer())
+        _put(self.summary_path, dumps({**summary, "sha256": hashes}).encode())
 
     def where(self) -> npt.NDArray[Any]:
         """(N,) of WHERE, in the order of the samples."""
@@ -115,6 +132,18 @@ class Part:
         """The tallies by leaf and the names of the groups."""
         value: dict[str, Any] = json.loads(self.summary_path.read_bytes())
         return value
+
+
+def _hash_of(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _put(path: Path, data: bytes | memoryview) -> None:
+    with disk_errors(path):
+        temp = temp_path(path)
+        temp.write_bytes(data)
+        temp.replace(path)
 
 
 class _Maker:
@@ -201,13 +230,9 @@ class Surveyor:
                 group = groups.setdefault(group_of(row, maker.leaf.level), len(groups))
                 where.append((maker.number, group, body.tell(), len(data), place.offset, place.size))
                 body.write(data)
-        arrays = io.BytesIO()
-        np.savez(arrays, where=np.array(where, WHERE))
         tallies = {maker.leaf.name: maker.tally.as_dict() for maker in makers}
-        write_whole(part.rows_path, body.getvalue())
-        write_whole(part.where_path, arrays.getvalue())
         summary = {"leaves": tallies, "groups": list(groups), "skipped": dict(sorted(skipped.items()))}
-        write_whole(part.summary_path, dumps(summary).encode())
+        part.write(body.getvalue(), np.array(where, WHERE), summary)
 
     def _samples(self, shard: Path, skipped: Counter[str]) -> Iterator[tuple[Sample, Place]]:
         """The samples of this side of the holdout that are in no evaluation set."""
