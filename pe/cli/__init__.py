@@ -18,6 +18,7 @@ from pe.cli.formats import formats
 from pe.cli.import_ import import_
 from pe.cli.mine import mine
 from pe.cli.models import models
+from pe.cli.recipes import recipes
 from pe.cli.run import run
 from pe.cli.score import score
 from pe.cli.score_labels import score_labels
@@ -46,6 +47,7 @@ app.command("eval")(evaluate)
 app.command("import")(import_)
 app.add_typer(formats, name="formats")
 app.add_typer(verifiers, name="verifiers")
+app.add_typer(recipes, name="recipes")
 
 
 def _version(wanted: bool) -> None:

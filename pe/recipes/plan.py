@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pe.errors import ConfigError
-from pe.schemas.settings import COMMANDS
+from pe.schemas.settings import COMMANDS, read_yaml
 
 HEADER = "recipe"
 
@@ -75,7 +75,7 @@ class Recipe:
 def read_recipe(path: Path) -> Recipe:
     """The recipe in `path`; a section holds one step's settings, or a list of them. Raises ConfigError (all faults)."""
     try:
-        data = yaml.safe_load(path.read_text("utf-8"))
+        data = read_yaml(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: cannot be read: {error}"]) from None
     except (yaml.YAMLError, RecursionError) as error:

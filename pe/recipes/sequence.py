@@ -74,7 +74,10 @@ def _run(recipe: Recipe, step: Step, out: Path, note: Path, lock: int) -> int:
     settings, launcher = _fitted(recipe, step)
     config = note.with_suffix(".yaml")
     config.parent.mkdir(exist_ok=True)
-    config.write_text(yaml.safe_dump({step.section: settings}, sort_keys=False, allow_unicode=True), "utf-8")
+    config.write_text(
+        yaml.safe_dump({step.section: SECTIONS[step.section].filed(settings)}, sort_keys=False, allow_unicode=True),
+        "utf-8",
+    )
     note.unlink(missing_ok=True)
     words = SECTIONS[step.section].line(step, str(config.relative_to(out)))
     with note.with_suffix(".log").open("wb") as log:

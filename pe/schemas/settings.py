@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +21,27 @@ COMMANDS = ("synth", "annotate", "build_sft", "build_rl", "mine", "train", "eval
 _SECTIONS = (*COMMANDS, "recipe")
 
 S = TypeVar("S", bound=BaseModel)
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's truth values: true and false. `on` is a key of settings, and in YAML 1.1 another word for true."""
+
+
+_BOOL = "tag:yaml.org,2002:bool"
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _BOOL]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))
+
+
+def read_yaml(text: str) -> Any:
+    """The value of YAML `text`; raises yaml.YAMLError."""
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    finally:
+        loader.dispose()
 
 
 def load_settings(
@@ -65,7 +87,7 @@ def presets(command: str) -> list[str]:
 
 
 def _scalar(text: str) -> Any:
-    value = yaml.safe_load(text)
+    value = read_yaml(text)
     return text if isinstance(value, dict) else value
 
 
@@ -80,7 +102,7 @@ def _preset(command: str, name: str) -> dict[str, Any]:
 
 def _section(path: Path, command: str) -> dict[str, Any]:
     try:
-        data = yaml.safe_load(path.read_text("utf-8"))
+        data = read_yaml(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: cannot be read: {error}"]) from None
     except yaml.YAMLError as error:

@@ -6,7 +6,7 @@ import pytest
 
 from pe.engines.settings import AnnotateSettings, config_hash
 from pe.errors import ConfigError
-from pe.schemas.settings import load_settings, presets
+from pe.schemas.settings import load_settings, presets, read_yaml
 
 HERE = {"source": "photos", "out": Path("out")}
 
@@ -110,3 +110,7 @@ def test_the_hash_covers_labels_and_nothing_else(tmp_path: Path) -> None:
     assert hashed(detector_model=str(first)) == hashed(detector_model=str(second))
     second.write_bytes(b"2")
     assert hashed(detector_model=str(first)) != hashed(detector_model=str(second))
+
+
+def test_a_key_called_on_is_a_word_and_not_true(tmp_path: Path) -> None:
+    assert read_yaml("{on: rl, off: yes, a: [true, FALSE, no]}") == {"on": "rl", "off": "yes", "a": [True, False, "no"]}
