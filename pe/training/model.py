@@ -46,9 +46,6 @@ def start_model(settings: TrainSettings, stage: SftStage | GrpoStage, name: str,
     torch.manual_seed(settings.seed)
     new = add_coordinates(vlm.model, vlm.processor, settings.format) if settings.format else []
     freeze(vlm.model, stage.freeze)
-    if full is not None:
-        # Where TRL looks for a reference model: the one that the stage began with.
-        vlm.model.config._name_or_path = name
     return Start(vlm.model, vlm.processor, new)
 
 

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from accelerate import PartialState  # type: ignore[import-untyped]
 from transformers import PrinterCallback, TrainerCallback
 
+from pe.annotators.checkpoints import resolve
 from pe.engines.signals import Signals
 from pe.errors import ConfigError, Interrupted
 from pe.evaluation.monitors import Monitor
@@ -68,7 +70,7 @@ def run_stage(
         report = check_start(settings, stage, start, rows) if leader else None
         examples = Examples(rows, stage, start.processor, settings.seed)
         work = Work(stage, examples, order, steps, checkpoint, step_of(checkpoint) if checkpoint else 0)
-        trainer = _trainer(settings, work, start, folder, rows)
+        trainer = _trainer(settings, work, start, folder, rows, model)
     notes = report.notes if report is not None else []
     if notes:
         progress(folder.name, work.start, steps, {"notes": notes})
@@ -84,9 +86,11 @@ def run_stage(
     return {"steps": steps, "rows": order.count, "model": model, "notes": notes, "last": _last_line(folder)}
 
 
-def _trainer(settings: TrainSettings, work: Work, start: Start, folder: Path, rows: Rows) -> Any:
+def _trainer(settings: TrainSettings, work: Work, start: Start, folder: Path, rows: Rows, model: str) -> Any:
     stage = work.stage
     arguments = arguments_of(settings, stage, folder, work.steps, start.processor)
+    if isinstance(stage, GrpoStage) and stage.beta and stage.lora is None:
+        _keep_reference(start, folder / "reference", model)
     common = {
         "model": start.model,
         "args": arguments,
@@ -110,6 +114,22 @@ def _trainer(settings: TrainSettings, work: Work, start: Start, folder: Path, ro
         raise ConfigError([f"stage {folder.name}: {' '.join(str(error).split())[:300]}"]) from error
     trainer.set_work(work)
     return trainer
+
+
+def _keep_reference(start: Start, folder: Path, model: str) -> None:
+    """Tell TRL where the reference model is: what the stage began with, in `folder` where that had new tokens.
+
+    TRL looks for it where the policy came from, which is a checkpoint for a run that goes on.
+    """
+    state = PartialState()
+    if start.new_tokens and not folder.is_dir() and state.is_main_process:
+        part = folder.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        with disk_errors(folder):
+            start.model.save_pretrained(part)
+            part.rename(folder)
+    state.wait_for_everyone()
+    start.model.config._name_or_path = str(folder if folder.is_dir() else resolve("transformers", model).path)
 
 
 def _save(trainer: Any, start: Start, stage: SftStage | GrpoStage, folder: Path) -> None:
