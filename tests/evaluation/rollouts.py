@@ -16,11 +16,12 @@ from tests.shards import factory
 IMAGE = factory.picture(1, (100, 100))
 BOX = (10.0, 10.0, 60.0, 60.0)
 RIGHT = '[{"bbox_2d": [100, 100, 600, 600], "label": "cat"}]'
+_PICTURES: dict[str, bytes] = {}
 HALF = '[{"bbox_2d": [100, 100, 600, 350], "label": "cat"}]'
 
 
-def rl(key: str, **changes: Any) -> Sample:
-    """A sample that asks for one cat in thousandths."""
+def rl(key: str, picture: int = 1, **changes: Any) -> Sample:
+    """A sample that asks for one cat in thousandths, about picture number `picture`."""
     truth = json.dumps({"objects": [{"phrase": "cat", "bbox": BOX}]})
     changes = {
         "kind": "rl",
@@ -28,7 +29,10 @@ def rl(key: str, **changes: Any) -> Sample:
         "reward_model": RewardModel(ground_truth=truth),
         "data_source": "coco/grounding",
     } | changes
-    return factory.sample(key, IMAGE).model_copy(update=changes)
+    image = factory.picture(picture, (100, 100))
+    sample = factory.sample(key, image)
+    _PICTURES[sample.sha256] = image
+    return sample.model_copy(update=changes)
 
 
 def write(root: Path, shards: Sequence[Sequence[Sample]]) -> Path:
@@ -39,7 +43,7 @@ def write(root: Path, shards: Sequence[Sequence[Sample]]) -> Path:
     for name, samples in zip(plan.names, shards, strict=True):
         with ShardWriter(output, name) as writer:
             for sample in samples:
-                writer.add(sample, IMAGE)
+                writer.add(sample, _PICTURES.get(sample.sha256, IMAGE))
             writer.commit(
                 ledger=[{"id": sample.key, "status": "written", "key": sample.key} for sample in samples],
                 quarantine=[],

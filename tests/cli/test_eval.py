@@ -1,0 +1,78 @@
+"""`pe eval` as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.evaluation.rollouts import HALF, RIGHT, lines, rl, write
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("eval") / "rl", [[rl(f"k{number}", number) for number in range(4)]])
+
+
+def pe(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pe", "eval", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+
+
+def test_tables_json_and_comparison(shards: Path, tmp_path: Path) -> None:
+    before = lines(tmp_path / "before.jsonl", *({"key": f"k{number}", "response": HALF} for number in range(4)))
+    after = lines(
+        tmp_path / "after.jsonl",
+        *({"key": f"k{number}", "response": RIGHT if number else HALF, "tokens": 20} for number in range(4)),
+    )
+    out = tmp_path / "out"
+    done = pe(after, "--on", shards, "--out", out, "--compare", before, "--resamples", 50)
+    assert done.returncode == 0, done.stderr
+    assert "| box-f1-one-to-one" in done.stdout
+    assert "0.675" in done.stdout  # F1@mean from .1 to .775
+    assert sorted(path.name for path in out.iterdir()) == [
+        "comparison.json", "comparison.md", "evaluation.json", "evaluation.md",
+    ]  # fmt: skip
+    saved = json.loads((out / "evaluation.json").read_text())
+    assert saved["groups"]["all"]["box-f1-one-to-one"]["F1@mean"]["value"] == pytest.approx(0.775)
+    assert (out / "comparison.md").read_text() == done.stdout
+    done = pe(after, "--on", shards, "--metrics", "coco-ap", "--resamples", 0, "--json")
+    values = json.loads(done.stdout)
+    assert list(values["groups"]["all"]) == ["coco-ap"]
+    assert values["comparison"] is None
+    again = pe(tmp_path / "after.jsonl", "--on", shards, "--compare", out.parent / "before.jsonl", "--resamples", 50)
+    assert again.stdout == (out / "comparison.md").read_text()  # the same to the letter
+
+
+def test_bad_input_is_one_line(shards: Path, tmp_path: Path) -> None:
+    torn = lines(tmp_path / "torn.jsonl", {"key": "k0", "response": RIGHT}, '{"key": "k1", "respo')
+    for arguments, code, words in (
+        ((torn, "--on", shards), 2, "line 2: not JSON"),
+        ((tmp_path / "absent.jsonl", "--on", shards), 2, "--out"),
+        ((torn, "--on", tmp_path), 2, "no plan.jsonl"),
+        ((torn, "--on", shards, "--metrics", "coco-app"), 2, "did you mean coco-ap"),
+        ((torn, "--on", shards, "--preset", "rexomi"), 2, "rexomni"),
+        ((lines(tmp_path / "other", {"key": "x", "response": ""}), "--on", shards), 2, "1 unknown keys"),
+    ):
+        done = pe(*arguments)
+        assert done.returncode == code, arguments
+        assert words in done.stderr
+        assert "Traceback" not in done.stderr
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert "box-f1-one-to-one" in pe(torn, "--on", shards).stdout  # what can be evaluated is
+
+
+def test_a_preset_names_metrics(shards: Path, tmp_path: Path) -> None:
+    path = lines(tmp_path / "r.jsonl", {"key": "k0", "response": RIGHT})
+    values = json.loads(pe(path, "--on", shards, "--preset", "vlm-r1", "--json").stdout)
+    assert {"coco-ap-filtered", "greedy-pr-best-pair", "ovdeval-nms-ap-compat"} <= set(values["metrics"])
+
+
+def test_help_is_light() -> None:
+    heavy = ("numpy", "torch", "cv2", "scipy")
+    code = f"import sys, pe.cli.eval; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
