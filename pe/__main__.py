@@ -1,5 +1,6 @@
-"""`python -m pe`, as launchers of many processes call it."""
+"""`python -m pe`, for launchers that start a module on every GPU: `accelerate launch -m pe train run.yaml`."""
 
 from pe.cli import main
 
-main()
+if __name__ == "__main__":
+    main()

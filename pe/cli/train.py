@@ -53,6 +53,8 @@ def train(
         _print_plans(settings, stage, json)
         return
     results = train_all(settings, stage, _Progress())
+    if os.environ.get("RANK", "0") != "0":
+        return
     if json:
         rows = [
             {"stage": item.name, "folder": str(item.folder), "before": item.before, **item.facts} for item in results

@@ -149,6 +149,8 @@ def _run(
 def _run_stage(
     settings: TrainSettings, place: int, stage: SftStage | GrpoStage, folder: RunFolder, signals: Signals, progress: Any
 ) -> None:
+    from accelerate import PartialState  # type: ignore[import-untyped]
+
     from pe.training.failures import one_line
     from pe.training.stage import run_stage
 
@@ -157,8 +159,10 @@ def _run_stage(
         started = time.monotonic()
         model = model_before(settings, folder, place)
         facts = run_stage(settings, stage, folder.stage(name), model, signals, progress)
-        if facts is not None:
+        state = PartialState()
+        if state.is_main_process:
             whole = folder.stage(name) / "model"
             shutil.rmtree(whole, ignore_errors=True)
             (folder.stage(name) / "model.part").rename(whole)
             folder.finish(name, {**facts, "seconds": round(time.monotonic() - started, 1)})
+        state.wait_for_everyone()
