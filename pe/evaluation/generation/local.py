@@ -34,8 +34,9 @@ class LocalModel:
         tokenizer = vlm.tokenizer
         ends = vlm.model.generation_config.eos_token_id
         self._ends = {ends} if isinstance(ends, int) else set(ends or ())
-        self._ends |= {tokenizer.eos_token_id} - {None}
+        # Base models end with what pads; nothing follows it.
         pad = tokenizer.pad_token_id
+        self._ends |= {tokenizer.eos_token_id, pad} - {None}
         self._config = transformers.GenerationConfig(
             max_new_tokens=settings.max_new_tokens,
             do_sample=False,

@@ -73,7 +73,7 @@ def saying(vlm: Vlm, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
             5,
             False,
         ),
-        ("a <12> , b<|im_start|>", "a <12> , b<|im_start|>", 9, True),
+        ("a <12> , b<|im_start|>", "a <12> , b<|im_start|>", 8, True),
         ("<|im_end|>", "", 1, False),
         ("two  spaces .<|endoftext|>", "two  spaces .", 14, False),
     ],
