@@ -59,8 +59,11 @@ class RunFolder:
             self.root.mkdir(parents=True, exist_ok=True)
         write_whole(path, yaml.safe_dump({"train": config}, sort_keys=False, allow_unicode=True).encode())
         write_whole(self.root / "manifest.json", (json.dumps(manifest, indent=2) + "\n").encode())
-        environment = (json.dumps(_environment(self._settings.device), indent=2) + "\n").encode()
-        write_whole(self.root / "environment.json", environment)
+
+    def note_environment(self) -> None:
+        """Write down what the run goes on with: versions and device."""
+        found = json.dumps(_environment(self._settings.device), indent=2) + "\n"
+        write_whole(self.root / "environment.json", found.encode())
 
     def _same_run(self, path: Path, config: dict[str, Any]) -> dict[str, Any]:
         """`config` with the data that run.yaml has for stages without any now."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pe.annotators.checkpoints import resolve
 from pe.engines.devices import resolve_device
 from pe.engines.signals import Signals
 from pe.errors import ConfigError, InputError
@@ -59,17 +60,20 @@ def train(settings: TrainSettings, only: str | None = None, progress: Any = None
     InputError where the folder holds another run, Interrupted after SIGINT or SIGTERM, once a checkpoint is written.
     """
     stages = chosen_stages(settings, only)
-    prepare(settings)
     folder = RunFolder(settings)
-    leader = int(os.environ.get("RANK", "0")) == 0
-    results = []
+    places = [place for place, _ in stages if not folder.is_done(settings.stage_names[place])]
+    if 0 in places:
+        resolve("transformers", settings.model)  # what is not there is said before anything heavy is loaded
+    if places:
+        prepare(settings)
     with Signals() as signals:
-        if not leader:
+        if os.environ.get("RANK", "0") != "0":
             return _run(settings, stages, folder, signals, progress)
         with folder.locked():
             folder.begin()
-            results = _run(settings, stages, folder, signals, progress)
-    return results
+            if places:
+                folder.note_environment()
+            return _run(settings, stages, folder, signals, progress)
 
 
 def chosen_stages(settings: TrainSettings, only: str | None) -> list[tuple[int, SftStage | GrpoStage]]:

@@ -18,7 +18,7 @@ from tests.evaluation.rollouts import IMAGE, write
 from tests.shards import factory
 
 PE = [sys.executable, "-c", "from pe.cli import main; main()"]
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "PE_TRACEBACK": "1"}
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
 
 Figures = dict[str, Any]
 
