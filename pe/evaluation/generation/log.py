@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ _CHUNK = 1 << 16
 class Log:
     """Lines of JSON objects with a `key` and a `sample` number, each pair once.
 
-    A line without its end was cut by a kill: it is cut off before the next ones are written. Several processes may
-    write, each under the file's lock.
+    A line without its end was cut by a kill: it is cut off when the file is opened, and before lines are written.
+    Several processes may write, each under the file's lock.
     """
 
     def __init__(self, path: Path) -> None:
@@ -30,7 +31,8 @@ class Log:
         self.count = 0
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
+            with _locked(path) as (handle, end):
+                os.ftruncate(handle, end)
         self.refresh()
 
     def has(self, key: str, sample: int) -> bool:
@@ -48,19 +50,13 @@ class Log:
         if not new:
             return
         data = "".join(f"{dumps(row)}\n" for row in new).encode("utf-8", "backslashreplace")
-        with disk_errors(self.path):
-            handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        with disk_errors(self.path), _locked(self.path) as (handle, end):
+            os.ftruncate(handle, end)
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX)
-                end = _whole_end(handle)
+                write_all(handle, data)
+            except BaseException:
                 os.ftruncate(handle, end)
-                try:
-                    write_all(handle, data)
-                except BaseException:
-                    os.ftruncate(handle, end)
-                    raise
-            finally:
-                os.close(handle)
+                raise
         for row in new:
             self._note(row)
 
@@ -107,6 +103,17 @@ def _parsed(line: bytes, path: Path, offset: int) -> dict[str, Any]:
         case {"key": str(), "sample": int(sample)} if 0 <= sample < 1024:
             return dict(row)
     raise DamageError(f"{path}: the line at byte {offset:,} is damaged: remove that line, or the file, and run again")
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[tuple[int, int]]:
+    """The file open to append, locked, and where its last whole line ends."""
+    handle = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield handle, _whole_end(handle)
+    finally:
+        os.close(handle)
 
 
 def _whole_end(handle: int) -> int:

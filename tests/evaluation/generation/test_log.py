@@ -37,6 +37,7 @@ def test_wherever_a_kill_cuts_it_whole_lines_stay_and_no_others(
     path.write_bytes(whole[:cut])
     log = Log(path)
     assert log.count == whole[:cut].count(b"\n")
+    assert path.read_bytes() == whole[: whole[:cut].rfind(b"\n") + 1]
     log.append(rows)
     assert path.read_bytes() == whole
 
