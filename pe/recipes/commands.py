@@ -19,7 +19,7 @@ class Command:
     """`settings` is "module:Class"; `given` is what the command itself adds to them.
 
     `words` are the command line; {config} is the file with the settings, {KEY} the setting KEY. A command that `grows`
-    looks at its source each time, as there may be more in it; the others have nothing to do while nothing changes.
+    looks at a source of pictures each time, as there may be more in it; the others are done while nothing changes.
     `apart` are the settings that are words alone, a word more each where they are `optional`.
     """
 

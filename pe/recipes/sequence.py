@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import FrameType
 from typing import Any
 
@@ -55,7 +55,7 @@ def run_recipe(recipe: Recipe, out: Path, *, start: str = "", dry: bool = False,
             label = f"{step.name:{width}}  {step.out}"
             if index < first:
                 say(f"{label}  left out")
-            elif not SECTIONS[step.section].grows and is_done(step, out, note):
+            elif not _grows(recipe, step) and is_done(step, out, note):
                 say(f"{label}  unchanged")
             elif dry:
                 say(f"{label}  to do")
@@ -68,6 +68,13 @@ def run_recipe(recipe: Recipe, out: Path, *, start: str = "", dry: bool = False,
                     return code
                 note_done(step, out, note)
     return 0
+
+
+def _grows(recipe: Recipe, step: Step) -> bool:
+    """Whether there may be more in the source of `step` than its state tells: it is large, and no step makes it."""
+    source = PurePosixPath(str(step.settings.get("source")))
+    made = {PurePosixPath(other.out) for other in recipe.steps if other.out}
+    return SECTIONS[step.section].grows and made.isdisjoint((source, *source.parents))
 
 
 def _run(recipe: Recipe, step: Step, out: Path, note: Path, lock: int) -> int:

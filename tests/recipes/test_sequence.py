@@ -18,6 +18,7 @@ from pe.errors import ConfigError, InputError
 from pe.recipes.plan import read_recipe
 from pe.recipes.sequence import run_recipe
 from pe.shards.output import Output
+from tests.shards import factory
 
 MIX = {"sources": [{"task": "detect", "data": "world"}], "format": "rexomni"}
 SECTIONS: dict[str, Any] = {
@@ -97,6 +98,33 @@ def test_all_faults_at_once_before_anything_runs(tmp_path: Path) -> None:
         read_recipe(write(tmp_path / "r.yaml", {"synth": [{"out": "w"}, {"out": "w"}]}))
     with pytest.raises(InputError, match="no section 'eval'"):
         run(write(tmp_path / "r.yaml", SECTIONS), tmp_path / "out", start="eval")
+
+
+def test_pictures_from_outside_are_looked_at_each_time(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos/1.jpg").write_bytes(factory.picture(1))
+    images = [{"id": number, "file_name": f"{number}.jpg"} for number in (1, 2)]
+    (tmp_path / "boxes.json").write_text(json.dumps({"images": images, "annotations": [], "categories": []}))
+    models = {
+        "detector": "dataset",
+        "annotations": str(tmp_path / "boxes.json"),
+        "segmenter": "none",
+        "captioner": "none",
+    }
+    sections = {
+        "annotate": [
+            {"source": str(tmp_path / "photos"), "out": "web", **models},
+            {"source": "web/shards/*.tar", "out": "again", **models},
+        ]
+    }
+    file = write(tmp_path / "r.yaml", sections)
+    assert run(file, tmp_path / "out")[0] == 0
+    (tmp_path / "photos/2.jpg").write_bytes(factory.picture(2))
+    _, lines = run(file, tmp_path / "out", dry=True)
+    assert lines == ["annotate 1 web to do", "annotate 2 again unchanged"]
+    _, lines = run(file, tmp_path / "out")
+    assert [line.split(" in ")[0] for line in lines] == ["annotate 1 web done", "annotate 2 again done"]
+    assert sum(json.loads(path.read_text())["samples"] for path in tmp_path.glob("out/web/shards/*.json")) == 2
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "a: [", "synth: x\n", "\x00"])
