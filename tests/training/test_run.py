@@ -94,14 +94,16 @@ def test_the_run_folder(model: Path, sft: Path, rl: Path, tmp_path: Path) -> Non
 def test_adapters_are_merged_and_a_tied_output_layer_stays_tied(model: Path, sft: Path, tmp_path: Path) -> None:
     plain = vlms.qwen2_5_vl(tmp_path / "plain", coordinates=False)
     stage = runs.stage("sft", max_steps=2, lora={"r": 4, "target_modules": ["q_proj", "v_proj"]})
-    for name, start in (("old", model), ("new", plain)):
+    untied = vlms.qwen2_5_vl(tmp_path / "plain-untied", coordinates=False, tied=False)
+    for name, start in (("old", model), ("new", plain), ("new, untied", untied)):
         (found,) = runs.run(runs.settings(start, tmp_path / name, stage, format="rexomni"), sft)
         before, after = state(start), state(found.folder / "model")
         changed = {key for key in before if before[key].shape != after[key].shape or (before[key] != after[key]).any()}
         assert {key.split(".")[-2] for key in changed} - {"embed_tokens", "lm_head"} == {"q_proj", "v_proj"}
-        assert ("embed_tokens" in "".join(changed)) == (name == "new")
+        assert ("embed_tokens" in "".join(changed)) == name.startswith("new")
         whole = load_vlm(str(found.folder / "model"), "cpu").model
-        assert whole.get_output_embeddings().weight is whole.get_input_embeddings().weight
+        tied = whole.get_output_embeddings().weight is whole.get_input_embeddings().weight
+        assert tied == ("untied" not in name)
 
 
 def test_a_missing_score_does_not_poison_its_group(
@@ -229,3 +231,62 @@ def test_a_damaged_shard(model: Path, tmp_path: Path) -> None:
         path.write_bytes(bytes(data))
     with pytest.raises(DamageError):
         runs.run(runs.settings(model, tmp_path / "run", runs.stage("sft", max_steps=1)), rows)
+
+
+def test_a_kill_after_the_last_step_costs_nothing(model: Path, sft: Path, tmp_path: Path) -> None:
+    settings = runs.settings(model, tmp_path / "run", runs.stage("sft", max_steps=3))
+    (found,) = runs.run(settings, sft)
+    weights, metrics = runs.weights(found.folder), runs.metrics(found.folder)
+    (found.folder / "done.json").unlink()
+    (found.folder / "model" / "model.safetensors").write_bytes(b"cut")
+    (again,) = runs.run(settings, sft)
+    assert not again.before
+    assert (runs.weights(again.folder), runs.metrics(again.folder)) == (weights, metrics)
+
+
+def test_running_out_of_memory_is_one_line(
+    model: Path, sft: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    from pe.training.failures import OutOfMemory
+    from pe.training.trainers import Sft
+
+    def full(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+    monkeypatch.setattr(Sft, "training_step", full)
+    with pytest.raises(OutOfMemory, match="sft: out of memory: lower per_device_train_batch_size"):
+        runs.run(runs.settings(model, tmp_path / "run", runs.stage("sft", max_steps=1)), sft)
+
+
+def test_a_disk_that_fills_up_is_one_line(
+    model: Path, sft: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+
+    from pe.errors import DiskError
+    from pe.training import trainers
+
+    real = trainers.seal
+
+    def full(folder: Path, state: dict[str, Any]) -> None:
+        if folder.name == "checkpoint-4":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(folder, state)
+
+    monkeypatch.setattr(trainers, "seal", full)
+    settings = runs.settings(model, tmp_path / "run", runs.stage("sft", max_steps=5, save_steps=2))
+    with pytest.raises(DiskError, match="the disk is full"):
+        runs.run(settings, sft)
+    monkeypatch.undo()
+    (found,) = runs.run(settings, sft)
+    assert [line["step"] for line in runs.metrics(found.folder)] == [1, 2, 3, 4, 5]
+
+
+def test_a_loss_that_is_no_number_stops_the_run(model: Path, sft: Path, tmp_path: Path) -> None:
+    from pe.training.watch import TrainingStopped
+
+    stage = runs.stage("sft", max_steps=8, learning_rate=1e30, max_grad_norm=0.0)
+    with pytest.raises(TrainingStopped):
+        runs.run(runs.settings(model, tmp_path / "run", stage), sft)
