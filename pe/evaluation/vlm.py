@@ -107,7 +107,8 @@ def check_seen(processor: Any, sample: Sample) -> None:
     """Raise InputError where a sample's answers are in pixels of what the model sees, and it sees another size.
 
     The sample says which size it was made for (`input_width`, `input_height`; 0: by its format's own rule). Nothing is
-    checked of formats that do not depend on it, and where the processor does not tell.
+    checked of formats that do not depend on it, and where the processor does not tell. Raises SampleError "refused" for
+    a picture that the processor does not take.
     """
     form = _format(json.loads(sample.verifier.params_json).get("format", ""))
     if form is None:
@@ -116,7 +117,10 @@ def check_seen(processor: Any, sample: Sample) -> None:
     wanted = (sample.input_width, sample.input_height)
     if min(wanted) < 1:
         wanted = form.input_size(image)
-    size = seen_size(processor, image)
+    try:
+        size = seen_size(processor, image)
+    except SampleError as error:
+        raise SampleError(error.reason, f"{sample.key}: {error.detail}") from None
     if size is not None and size != wanted:
         raise InputError(
             f"{sample.key} has coordinates for a picture seen as {wanted[0]} x {wanted[1]}, and this model's processor "
