@@ -39,10 +39,12 @@ def optimizer_of(model: Any, stage: SftStage | GrpoStage, undecayed: Iterable[st
     on_cuda = all(parameter.is_cuda for group in groups for parameter in group["params"])
     parts: list[torch.optim.Optimizer] = []
     if groups:
-        parts.append(torch.optim.AdamW(groups, betas=betas, eps=stage.adam_epsilon, fused=on_cuda or None))
+        lr, eps = stage.learning_rate, stage.adam_epsilon
+        parts.append(torch.optim.AdamW(groups, lr=lr, betas=betas, eps=eps, fused=on_cuda or None))
     if muon:
         hidden: Groups = [{"params": found, "lr": rate} for rate, found in muon.items()]
-        parts.append(torch.optim.Muon(hidden, weight_decay=stage.weight_decay, adjust_lr_fn="match_rms_adamw"))
+        lr, decay = stage.learning_rate, stage.weight_decay
+        parts.append(torch.optim.Muon(hidden, lr=lr, weight_decay=decay, adjust_lr_fn="match_rms_adamw"))
     return parts[0] if len(parts) == 1 else Together(parts)
 
 
@@ -52,6 +54,8 @@ class Together(torch.optim.Optimizer):  # type: ignore[misc]  # torch is not loo
     def __init__(self, parts: list[torch.optim.Optimizer]) -> None:
         self.parts = parts
         super().__init__([group for part in parts for group in part.param_groups], {})
+        # Schedules with a floor measure it against this.
+        self.defaults = {"lr": parts[0].defaults["lr"]}
         self._share()
 
     def _share(self) -> None:

@@ -99,3 +99,17 @@ def test_its_state_comes_back(model: Any) -> None:
 def test_a_part_that_is_not_there_is_named(model: Any) -> None:
     with pytest.raises(ModelError, match="no parameters of its connector"):
         freeze(model.get_output_embeddings(), ["connector"])
+
+
+@pytest.mark.parametrize("optim", ["adamw", "muon"])
+def test_a_schedule_with_a_floor_ends_at_it(model: Any, optim: Any) -> None:
+    from transformers import get_scheduler
+
+    stage = SftStage(optim=optim, learning_rate=5e-5)
+    optimizer = optimizer_of(model, stage, [])
+    floor = {"min_lr": 2e-6}
+    schedule = get_scheduler("cosine_with_min_lr", optimizer, 0, 10, scheduler_specific_kwargs=floor)
+    for _ in range(10):
+        optimizer.step()
+        schedule.step()
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([2e-6] * len(optimizer.param_groups))
