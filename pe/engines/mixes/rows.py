@@ -54,11 +54,17 @@ class RowMaker:
         self._format_name = format_name
         self._filters = filters
         self._tokens = tokens
+        # A format in pixels of what the model sees goes by the model's own processor, where one is named.
+        own = tokens.patches is not None and type(form).input_size is not Format.input_size
+        self._size = tokens.patches.size if tokens.patches is not None and own else form.input_size
 
     def make(self, sample: Sample, exchange: Exchange) -> Row:
         """The row of one question. Raises Dropped."""
         image = (sample.width, sample.height)
-        seen = self._form.input_size(image)
+        try:
+            seen = self._size(image)
+        except InputError:
+            raise Dropped("not_seen") from None
         if any(mark in text for mark in _MARKS for text in (exchange.question, exchange.system)):
             raise Dropped("media_mark")
         try:
@@ -66,7 +72,11 @@ class RowMaker:
         except InputError:
             raise Dropped("not_writable") from None
         texts = [exchange.system, exchange.question, exchange.wording.replace("{answer}", gold)]
-        candidate = Candidate(sample, exchange, gold, self._tokens.count(texts, seen))
+        try:
+            tokens = self._tokens.count(texts, image)
+        except InputError:
+            raise Dropped("not_seen") from None
+        candidate = Candidate(sample, exchange, gold, tokens)
         for name, keep in self._filters.items():
             if not keep.keeps(candidate):
                 raise Dropped(name)
