@@ -179,3 +179,10 @@ def test_quality_on_real_masks(shared: Path) -> None:
         drawn = [rings_to_mask(rings, *mask.shape) for rings, mask in zip(fitted, masks, strict=True)]
         assert np.mean([sum(map(len, rings)) for rings in fitted]) <= vertices
         assert np.mean([mask_iou(*pair) for pair in zip(drawn, masks, strict=True)]) >= overlap
+
+
+def test_a_mask_of_noise_is_not_fitted() -> None:
+    mask = np.random.default_rng(0).random((96, 96)) < 0.5
+    assert len(mask_to_rings(mask, 0.0)) > 400
+    rings, plain = fit_rings(mask, 0.005), mask_to_rings(mask, 0.005)
+    assert all(np.array_equal(one, other) for one, other in zip(rings, plain, strict=True))
