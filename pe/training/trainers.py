@@ -85,7 +85,13 @@ class _OnRows:
 
 
 class Sft(_OnRows, SFTTrainer):  # type: ignore[misc]
-    """SFTTrainer on rows."""
+    """SFTTrainer on rows. The loss is the mean over the tokens of a step, whatever its calls and processes."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Several families (Qwen's) say no, of a loss of their own that TRL does not use: each call's or process's mean
+        # would count the same, however few tokens it has.
+        self.model_accepts_loss_kwargs = True
 
 
 class Grpo(_OnRows, GRPOTrainer):  # type: ignore[misc]

@@ -100,7 +100,9 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers has no types
 
     def _check_weights(self, model: Any, step: int) -> None:
         for name, weight in model.named_parameters():
-            if weight.requires_grad and not bool(torch.isfinite(weight).all()):
+            # Of weights that are split over GPUs each process looks at its own part, without asking the others.
+            mine = weight.to_local() if hasattr(weight, "to_local") else weight
+            if weight.requires_grad and not bool(torch.isfinite(mine).all()):
                 raise TrainingStopped(
                     f"{self._folder.name}: {name} is no longer finite at step {step:,}, so nothing was saved there: "
                     "lower learning_rate or max_grad_norm and go on from the checkpoint before"
@@ -110,7 +112,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers has no types
         # The weights that are saved, and two moments of those that are trained; adapters are saved alone.
         sizes: defaultdict[bool, int] = defaultdict(int)
         for weight in model.parameters():
-            sizes[weight.requires_grad] += weight.numel() * weight.element_size()
+            sizes[weight.requires_grad] += getattr(weight, "ds_numel", weight.numel()) * weight.element_size()
         needed = 3 * sizes[True] + (0 if hasattr(model, "peft_config") else sizes[False])
         self._folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(self._folder).free
