@@ -99,6 +99,12 @@ class MixSummary:
             if line["unasked"]:
                 what = ", ".join(f"{reason} ({count})" for reason, count in line["unasked"].items())
                 lines.append(f"{line['leaf']} did not ask: {what}")
+            if lost := line["drops"].get("not_representable", 0):
+                lines.append(
+                    f"{line['leaf']}: {lost} right answers, as {line['format']} writes them, score below the floor at "
+                    "the end of their schedule: take larger pictures or objects (filter box-share), a finer format, or a "
+                    "looser threshold (verifier_parameters)"
+                )
         if self.skipped:
             what = ", ".join(f"{count} {reason}" for reason, count in self.skipped.items())
             lines.append(f"samples left out: {what}")

@@ -158,6 +158,17 @@ def test_a_positives_only_mix_is_refused_unless_asked_for(world: Path, tmp_path:
     pe("build-rl", mix, tmp_path / "out", "--data", world)
 
 
+def test_answers_that_no_text_can_give_are_explained(world: Path, tmp_path: Path) -> None:
+    parameters = {"verifier": "v-triune-detection"}
+    mix = mix_file(tmp_path, "rl", {"task": "detect", "parameters": parameters}, format="v-triune")
+    told = pe("build-rl", mix, tmp_path / "out", "--data", world, "--dry-run")
+    assert "not_representable" in told
+    assert "a looser threshold" in told
+    parameters["verifier_parameters"] = {"threshold": {"until": [[0.1, 0.5], [1.0, 0.85]]}}
+    mix = mix_file(tmp_path, "rl", {"task": "detect", "parameters": parameters}, format="v-triune")
+    assert "not_representable" not in pe("build-rl", mix, tmp_path / "out", "--data", world, "--dry-run")
+
+
 def test_other_sources_need_another_folder(world: Path, tmp_path: Path) -> None:
     mix = mix_file(tmp_path, "sft", {"task": "detect"})
     pe("build-sft", mix, tmp_path / "out", "--data", world)
