@@ -101,9 +101,9 @@ class MixSummary:
                 lines.append(f"{line['leaf']} did not ask: {what}")
             if lost := line["drops"].get("not_representable", 0):
                 lines.append(
-                    f"{line['leaf']}: {lost} right answers, as {line['format']} writes them, score below the floor at "
-                    "the end of their schedule: take larger pictures or objects (filter box-share), a finer format, or a "
-                    "looser threshold (verifier_parameters)"
+                    f"{line['leaf']}: {lost} right answers, as {line['format']} writes them, score below the floor "
+                    "at the end of their schedule: take larger pictures or objects (filter box-share), a finer format, "
+                    "or a looser threshold (verifier_parameters)"
                 )
         if self.skipped:
             what = ", ".join(f"{count} {reason}" for reason, count in self.skipped.items())
