@@ -16,8 +16,9 @@ class EvalSettings(GenerationSettings):
     """How responses are evaluated, and made where a model is named.
 
     `samples` are the responses to a row that are looked at: of a file all that are there, unless it is given.
-    `metrics` are names, all by default. `resamples` are those of the bootstrap intervals, drawn by `seed`; metrics that
-    cost more take fewer. `scenes` are annotated shards that know what else is in the pictures.
+    `metrics` are names, by default all but those that follow others' code (`-compat`). `resamples` are those of the
+    bootstrap intervals, drawn by `seed`; metrics that cost more take fewer. `scenes` are annotated shards that know
+    what else is in the pictures.
     """
 
     metrics: tuple[str, ...] = ()

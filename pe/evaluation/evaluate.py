@@ -103,7 +103,7 @@ def evaluate(
 
     Raises InputError when nothing at all can be evaluated.
     """
-    names = settings.metrics or tuple(registry.names("metrics"))
+    names = settings.metrics or tuple(name for name in registry.names("metrics") if not name.endswith("-compat"))
     found = Evaluation({name: Kept(registry.load("metrics", name)()) for name in names})
     scenes = load_truth(settings.scenes) if settings.scenes else None
     counts = dict.fromkeys(

@@ -50,27 +50,27 @@ class AveragePrecision:
             return np.zeros(len(THRESHOLDS))
         order = np.argsort(-np.concatenate(self._scores), kind="stable")
         hits = np.concatenate(self._hits, axis=1)[:, order]
-        values: npt.NDArray[np.float64] = interpolated(hits, np.ones((1, len(order))), np.array([float(self.truths)]))[
-            0
-        ]
+        every, truths = np.ones((1, 1, len(order))), np.full((1, 1), float(self.truths))
+        values: npt.NDArray[np.float64] = interpolated(hits[None], every, truths)[0, 0]
         return values
 
 
 def interpolated(
     hits: npt.NDArray[np.int8], weights: npt.NDArray[np.float64], truths: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """(B, T) mean precision at 101 recalls, for B ways to weigh D predictions, best score first.
+    """(B, L, T) mean precision at 101 recalls of L lists of D predictions, best score first, weighed in B ways.
 
-    `hits` (T, D): 1 a hit, 0 a miss, -1 what costs nothing; `weights` (B, D) how often each counts; `truths` (B,) how
-    many there are. NaN where there is none.
+    `hits` (L, T, D): 1 a hit, 0 a miss, -1 what costs nothing; `weights` (B, L, D) how often each counts; `truths`
+    (B, L) how many there are. NaN where there is none.
     """
-    right = np.cumsum(weights[:, None] * (hits == 1), axis=2)
-    wrong = np.cumsum(weights[:, None] * (hits == 0), axis=2)
+    right = np.cumsum(weights[:, :, None] * (hits == 1), axis=3)
+    wrong = np.cumsum(weights[:, :, None] * (hits == 0), axis=3)
     precision = right / np.maximum(right + wrong, np.finfo(np.float64).tiny)
-    best = np.maximum.accumulate(precision[:, :, ::-1], axis=2)[:, :, ::-1]
-    values = np.full(right.shape[:2], np.nan)
-    for row in np.flatnonzero(truths > 0):
-        for column, recall in enumerate(right[row] / truths[row]):
-            at = np.searchsorted(recall, _RECALLS, side="left")
-            values[row, column] = np.append(best[row, column], 0.0)[at].mean()
+    best = np.maximum.accumulate(precision[..., ::-1], axis=3)[..., ::-1]
+    known = truths > 0
+    recall = right / np.where(known, truths, 1.0)[:, :, None, None]
+    # each of the 101 recalls is first reached at one prediction, or at none
+    reached = np.diff(np.searchsorted(_RECALLS, recall, side="right"), axis=3, prepend=0)
+    values: npt.NDArray[np.float64] = (reached * best).sum(axis=3) / len(_RECALLS)
+    values[~known] = np.nan
     return values

@@ -4,29 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from pe.evaluation.case import Case
+from pe.evaluation.metrics._ap_lists import DRAWS, Block, Kept, alike, lists_of
 from pe.evaluation.metrics._average_precision import MOST, THRESHOLDS, interpolated
 from pe.evaluation.metrics._base import Metric, Numbers, Totals
 from pe.geometry.matching import Overlaps, greedy
 
 RANGES = {"": (0.0, 1e10), "s": (0.0, 32.0**2), "m": (32.0**2, 96.0**2), "l": (96.0**2, 1e10)}
 """COCO's sizes, in square pixels of the stored image."""
-
-_CELLS = 2_000_000
-
-
-class _Kept(NamedTuple):
-    """One label of one response: `scores` (n,) best first, `hits` (sizes, thresholds, n), `truths` (sizes,)."""
-
-    label: str
-    scores: Numbers
-    hits: npt.NDArray[np.int8]
-    truths: Numbers
 
 
 class DatasetAp(Metric):
@@ -43,7 +33,7 @@ class DatasetAp(Metric):
     answers: ClassVar[int] = MOST
 
     def __init__(self) -> None:
-        self._kept: list[list[_Kept]] = []
+        self._kept: list[list[Kept]] = []
 
     def add(self, case: Case) -> int:
         """See Metric."""
@@ -66,7 +56,7 @@ class DatasetAp(Metric):
                     pairs < 0, np.where(outside, -1, 0), np.where(np.append(ignored, False)[pairs], -1, 1)
                 )
                 truths[index] = len(columns) - int(ignored.sum())
-            kept.append(_Kept(label, case.scores[rows], hits, truths))
+            kept.append(Kept(label, case.scores[rows], hits, truths))
         self._kept.append(kept)
         return len(self._kept) - 1
 
@@ -80,63 +70,36 @@ class DatasetAp(Metric):
 
     def totals(self, rows: npt.NDArray[np.int64], images: npt.NDArray[np.int64], shares: Numbers) -> Totals:
         """See Metric."""
-        labels: dict[str, list[tuple[int, _Kept]]] = defaultdict(list)
+        labels: dict[str, list[tuple[int, Kept]]] = defaultdict(list)
         for place, row in enumerate(rows.tolist()):
             for kept in self._kept[row]:
                 labels[kept.label].append((place, kept))
-        ready = [found for kept in labels.values() if (found := _Label.of(kept)) is not None]
+        lists = [one for some in labels.values() for one in lists_of(some, len(rows))]
+        blocks = [Block.of(some, len(rows)) for some in alike(lists)]
 
         def total(weights: Numbers) -> Mapping[str, Numbers]:
-            if not ready:
-                return {figure: np.full(len(weights), np.nan) for figure in self.figures}
-            each = np.stack([label.values(weights, images, shares) for label in ready], axis=3)
-            values = {f"AP{size}": _mean(each[index]) for index, size in enumerate(self.sizes)}
-            every = each[self.sizes.index("")]
-            values |= {"AP50": _mean(every[:, :1]), "AP75": _mean(every[:, 5:6])}
-            return {figure: values[figure] for figure in self.figures}
+            starts = range(0, len(weights), DRAWS)
+            parts = [self._means(weights[start : start + DRAWS], blocks, images, shares) for start in starts]
+            return {figure: np.concatenate([part[figure] for part in parts]) for figure in self.figures}
 
         return total
 
-
-class _Label(NamedTuple):
-    """One label of all pictures: `hits` (sizes, thresholds, D) of its answers, best first, and where each is from."""
-
-    hits: npt.NDArray[np.int8]
-    answered: npt.NDArray[np.int64]
-    truths: Numbers
-    asked: npt.NDArray[np.int64]
-
-    @staticmethod
-    def of(kept: list[tuple[int, _Kept]]) -> _Label | None:
-        truths = np.array([item.truths for _, item in kept])
-        if not truths.any():
-            return None
-        scores = np.concatenate([item.scores for _, item in kept])
-        order = np.argsort(-scores, kind="stable")
-        places = np.array([place for place, _ in kept], np.int64)
-        answered = np.repeat(places, [len(item.scores) for _, item in kept])
-        hits = np.concatenate([item.hits for _, item in kept], axis=2)
-        return _Label(hits[:, :, order], answered[order], truths, places)
-
-    def values(self, weights: Numbers, images: npt.NDArray[np.int64], shares: Numbers) -> Numbers:
-        """(sizes, B, thresholds) average precision; NaN where no picture that counts has a truth of that size."""
-        sizes, thresholds, answers = self.hits.shape
-        found = np.full((sizes, len(weights), thresholds), np.nan)
-        block = max(1, _CELLS // max(1, thresholds * answers))
-        for start in range(0, len(weights), block):
-            some = weights[start : start + block]
-            truths = (some[:, images[self.asked]] * shares[self.asked]) @ self.truths
-            counted = some[:, images[self.answered]] * shares[self.answered]
-            for size in range(sizes):
-                found[size, start : start + block] = interpolated(self.hits[size], counted, truths[:, size])
-        return found
-
-
-def _mean(values: Numbers) -> Numbers:
-    """(B,) means over all but the first axis, of what is a number."""
-    flat = values.reshape(len(values), -1)
-    known = ~np.isnan(flat)
-    count = known.sum(axis=1)
-    total = np.where(known, flat, 0.0).sum(axis=1)
-    means: Numbers = np.divide(total, count, out=np.full(len(flat), np.nan), where=count > 0)
-    return means
+    def _means(
+        self, weights: Numbers, blocks: list[Block], images: npt.NDArray[np.int64], shares: Numbers
+    ) -> Mapping[str, Numbers]:
+        """Figures of (B, I) weights: means over the labels that have a truth of a size, and over thresholds."""
+        counted = np.append(weights[:, images] * shares, np.zeros((len(weights), 1)), axis=1)
+        sums = np.zeros((len(self.sizes), len(weights), len(THRESHOLDS)))
+        known = np.zeros_like(sums)
+        for block in blocks:
+            values = interpolated(block.hits, counted[:, block.answered], counted[:, :-1] @ block.truths)
+            there = ~np.isnan(values)
+            values[~there] = 0.0
+            for size in range(len(self.sizes)):
+                chosen = block.sizes == size
+                sums[size] += values[:, chosen].sum(axis=1)
+                known[size] += there[:, chosen].sum(axis=1)
+        each = np.divide(sums, known, out=np.full_like(sums, np.nan), where=known > 0)
+        every = each[self.sizes.index("")]
+        means = {f"AP{size}": each[index].mean(axis=1) for index, size in enumerate(self.sizes)}
+        return means | {"AP50": every[:, 0], "AP75": every[:, 5]}
