@@ -290,3 +290,29 @@ def test_a_loss_that_is_no_number_stops_the_run(model: Path, sft: Path, tmp_path
     stage = runs.stage("sft", max_steps=8, learning_rate=1e30, max_grad_norm=0.0)
     with pytest.raises(TrainingStopped):
         runs.run(runs.settings(model, tmp_path / "run", stage), sft)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", sorted(vlms.FAMILIES))
+def test_adapters_of_every_family_in_half_precision(family: str, sft: Path, rl: Path, tmp_path: Path) -> None:
+    start = vlms.FAMILIES[family](tmp_path / "start", coordinates=False, spare=1200)
+    adapters = {"lora": {"r": 4}, "freeze": ["vision"], "gradient_checkpointing": True}
+    stages = [
+        runs.stage("sft", max_steps=3, loss_type="dft", **adapters),
+        runs.stage("grpo", max_steps=4, beta=0.04, temperatures={0.5: 0.8}, **adapters),
+        runs.stage("grpo", name="all", max_steps=4, beta=0.04, temperatures={0.5: 0.8}, gradient_checkpointing=True),
+    ]
+    settings = runs.settings(start, tmp_path / "run", *stages, format="rexomni", dtype="bfloat16")
+    found = runs.run(settings, sft, rl)
+    for item in found:
+        assert all(line["grad_norm"] is not None for line in runs.metrics(item.folder))
+        assert len(load_vlm(str(item.folder / "model"), "cpu").tokenizer) == len(load_vlm(str(start), "cpu").tokenizer)
+
+
+def test_vllm_that_is_not_installed(model: Path, rl: Path, tmp_path: Path) -> None:
+    from importlib.util import find_spec
+
+    if find_spec("vllm"):
+        pytest.skip("it is installed")
+    with pytest.raises(ConfigError, match="vLLM"):
+        runs.run(runs.settings(model, tmp_path / "run", runs.stage("grpo", use_vllm=True)), rl)
