@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pe.errors import InputError
+from pe.errors import ConfigError, InputError
 from pe.training.settings import Curriculum, GrpoStage, SftStage
 
 Numbers = npt.NDArray[np.int64]
@@ -108,6 +108,12 @@ class Batches:
         else:
             self._size, self._repeats = stage.per_device_train_batch_size, 1
         self._together = self._size * processes
+        if isinstance(stage, GrpoStage):
+            for group in (stage.num_generations, *stage.generations.values()):
+                if self._together % group:
+                    raise ConfigError(
+                        [f"{group} generations of a prompt do not divide the {self._together} completions of a step"]
+                    )
 
     def __len__(self) -> int:
         return self._calls

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from accelerate import PartialState  # type: ignore[import-untyped]
+from accelerate.utils import gather_object  # type: ignore[import-untyped]
 from transformers import PrinterCallback, TrainerCallback
 
 from pe.annotators.checkpoints import resolve
@@ -42,7 +44,8 @@ class StopOnSignal(TrainerCallback):  # type: ignore[misc]  # transformers has n
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """See the class."""
-        if self._signals.stop() and state.global_step % self._every == 0:
+        # The processes are signalled at different steps, and stop at the same one.
+        if state.global_step % self._every == 0 and any(gather_object([self._signals.stop()])):
             control.should_save = control.should_training_stop = True
 
 
@@ -80,8 +83,8 @@ def run_stage(
         trainer.add_callback(Watch(stage, folder, report.moves))
     trainer.add_callback(StopOnSignal(signals, stage.logging_steps * getattr(stage, "num_iterations", 1)))
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    if signals.stop() and trainer.state.global_step < steps:
-        raise Interrupted(signals.received)
+    if trainer.state.global_step < steps:
+        raise Interrupted(signals.received or signal.SIGTERM)
     _save(trainer, start, stage, folder / "model.part")
     return {"steps": steps, "rows": order.count, "model": model, "notes": notes, "last": _last_line(folder)}
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pe.errors import InputError
+from pe.errors import ConfigError, InputError
 from pe.training.order import Batches, Order, order_of, steps_of
 from pe.training.settings import GrpoStage, SftStage
 
@@ -112,3 +112,9 @@ def test_a_curriculum_goes_from_easy_to_hard(tmp_path: Path) -> None:
 def test_scores_that_are_none(tmp_path: Path, lines: list[Any], told: str) -> None:
     with pytest.raises(InputError, match=told):
         order_of(["k0"], curriculum(tmp_path, *lines), 0)
+
+
+def test_groups_of_a_schedule_have_to_divide_a_step_too() -> None:
+    with pytest.raises(ConfigError, match="16 generations of a prompt do not divide the 8"):
+        Batches(order(100), grpo(generations={0.5: 16}), 4, 0, 1)
+    assert len(Batches(order(100), grpo(generations={0.5: 16}), 4, 0, 2)) == 4
