@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -29,8 +29,9 @@ class Lengths(BaseModel):
 class Header(BaseModel):
     """Section `recipe`, which no command reads: what the others are held against.
 
-    `devices` are the GPUs that the batches are meant for. `batch` is what an optimiser step of a stage takes: rows in
-    SFT, prompts in GRPO. `needs` says of each path that no step makes what it is and where to get it.
+    `devices` are the GPUs that the batches are meant for, `zero` is the stage of DeepSpeed's ZeRO that splits training
+    over them, 0 for none. `batch` is what an optimiser step of a stage takes: rows in SFT, prompts in GRPO. `needs`
+    tells of each path that no step makes what it is and where to get it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -38,6 +39,7 @@ class Header(BaseModel):
     title: str
     source: str = ""
     devices: int = Field(1, ge=1)
+    zero: Literal[0, 2, 3] = 0
     batch: dict[str, int] = {}
     lengths: Lengths = Lengths.model_validate({})
     needs: dict[str, str] = {}

@@ -114,8 +114,16 @@ def _fitted(recipe: Recipe, step: Step) -> tuple[dict[str, Any], list[str]]:
         {**stage, "gradient_accumulation_steps": stage.get("gradient_accumulation_steps", 1) * devices // here}
         for stage in step.settings["stages"]
     ]
-    launcher = ["-m", "accelerate.commands.launch", "--num_processes", str(here)] if here > 1 else []
-    return {**step.settings, "stages": stages}, launcher
+    return {**step.settings, "stages": stages}, _launcher(here, recipe.header.zero)
+
+
+def _launcher(processes: int, zero: int) -> list[str]:
+    if processes == 1:
+        return []
+    split = ["--use_deepspeed", "--zero_stage", str(zero)] if zero else []
+    # The whole model is gathered to be saved.
+    whole = ["--zero3_init_flag", "false", "--zero3_save_16bit_model", "true"] if zero == 3 else []
+    return ["-m", "accelerate.commands.launch", "--num_processes", str(processes), *split, *whole]
 
 
 @contextmanager

@@ -16,7 +16,7 @@ import yaml
 
 from pe.errors import ConfigError, InputError
 from pe.recipes.plan import read_recipe
-from pe.recipes.sequence import run_recipe
+from pe.recipes.sequence import _fitted, run_recipe
 from pe.shards.output import Output
 from tests.shards import factory
 
@@ -165,3 +165,26 @@ def test_an_interrupted_sequence_goes_on(signum: signal.Signals, tmp_path: Path)
     assert code == 0
     assert lines[-1].startswith("build_sft rows done")
     assert sum(json.loads(path.read_text())["samples"] for path in out.glob("world/shards/*.json")) == 100
+
+
+@pytest.mark.parametrize(
+    ("gpus", "accumulation", "launched"), [(0, 32, []), (1, 32, []), (2, 16, ["2"]), (8, 4, ["8"]), (16, 4, ["8"])]
+)
+def test_fewer_gpus_accumulate_more_often(
+    gpus: int, accumulation: int, launched: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    stage = {"kind": "sft", "data": ["sft"], "gradient_accumulation_steps": 4}
+    train = {"out": "train", "model": "org/model", "stages": [stage]}
+    recipe = read_recipe(
+        write(tmp_path / "r.yaml", {"recipe": {"title": "x", "devices": 8, "zero": 3}, "train": train})
+    )
+    settings, launcher = _fitted(recipe, recipe.steps[0])
+    assert settings["stages"][0]["gradient_accumulation_steps"] == accumulation
+    assert launcher[3:4] == launched
+    assert ("--zero3_save_16bit_model" in launcher) == bool(launched)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
+    with pytest.raises(InputError, match="the 3 here do not divide"):
+        _fitted(recipe, recipe.steps[0])
