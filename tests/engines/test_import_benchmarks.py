@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from pe.engines.importing import ImportSettings, import_annotations
+from pe.engines.import_settings import ImportSettings
+from pe.engines.importing import import_annotations
 from pe.engines.mixes.build import build
 from pe.engines.mixes.settings import MixSettings
 from pe.engines.taking_over import RowSettings, take_over
