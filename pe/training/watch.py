@@ -15,7 +15,7 @@ from transformers import TrainerCallback
 from pe.errors import DiskError, PeError
 from pe.training.settings import GrpoStage, SftStage
 
-_GIB = 2**30
+_MIB = 2**20
 _MCC = "presence_mcc/"
 
 
@@ -118,7 +118,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers has no types
         free = shutil.disk_usage(self._folder).free
         if free < needed:
             raise DiskError(
-                f"{self._folder}: a checkpoint takes about {needed / _GIB:.2f} GiB and {free / _GIB:.2f} GiB are free: "
+                f"{self._folder}: a checkpoint takes about {needed / _MIB:,.1f} MiB and {free / _MIB:,.1f} are free: "
                 "make room and run the same command again; it goes on from the last checkpoint"
             )
 
