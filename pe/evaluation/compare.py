@@ -93,10 +93,12 @@ def _differences(
             run.metrics[name].metric.totals(part.rows, places, part.shares)
             for part, places, (run, _, _) in zip(parts, ends, runs, strict=True)
         ]
-        most = min(resamples, first.metrics[name].metric.most)
+        most, centred = min(resamples, first.metrics[name].metric.most), first.metrics[name].metric.centred
         one, two = resample(totals, len(images), most, group_seed(seed, source))
         found[name] = {
-            figure: Difference(estimate(one[figure]), estimate(two[figure]), estimate(two[figure] - one[figure]))
+            figure: Difference(
+                *(estimate(some, centred) for some in (one[figure], two[figure], two[figure] - one[figure]))
+            )
             for figure in one
         }
     return found

@@ -112,7 +112,7 @@ def _figures(
         images, numbers = np.unique(part.images, return_inverse=True)
         totals = kept.metric.totals(part.rows, numbers, part.shares)
         (values,) = resample([totals], len(images), min(resamples, kept.metric.most), group_seed(seed, source))
-        found[name] = {figure: estimate(value) for figure, value in values.items()}
+        found[name] = {figure: estimate(value, kept.metric.centred) for figure, value in values.items()}
     return found
 
 

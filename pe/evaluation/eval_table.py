@@ -96,8 +96,11 @@ def _table(result: Result, names: Sequence[str], groups: Mapping[str, Figures], 
             values = [figures.get(name, {}).get(figure, Estimate(None)) for figures in groups.values()]
             if all(value.value is None for value in values):
                 continue
-            title = label(kept, figure, known) if len(groups) == 1 else figure
-            cells = [name, title, *map(_cell, values)]
+            # What a name says beside its figure (the ratio of negatives) differs from group to group.
+            ends = [label(kept, figure, found.get(name, {})).removeprefix(figure) for found in groups.values()]
+            title = figure + ends[0] if len(groups) == 1 else figure
+            marked = ends if len(groups) > 1 else [""]
+            cells = [name, title, *(_cell(value) + end for value, end in zip(values, marked, strict=True))]
             rows.append([*cells, f"{result.applies[name]:,}"] if counted else cells)
     return _aligned(rows)
 

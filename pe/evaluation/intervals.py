@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pe.evaluation.metrics._base import Numbers, Totals
 
 _CELLS = 4_000_000
-_TAILS = (0.025, 0.975)
+_TAIL = 0.025
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,25 @@ def resample(runs: Sequence[Totals], images: int, resamples: int, seed: Sequence
     return [{name: np.concatenate([some[name] for some in part]) for name in part[0]} for part in parts]
 
 
-def estimate(values: Numbers) -> Estimate:
+def estimate(values: Numbers, centred: bool = False) -> Estimate:
     """The first of `values`, and the middle 95 % of the others: percentiles (Efron 1979).
 
-    The interval leaves out draws without a value, and is None where those are more than half.
+    A mean over labels is `centred`: draws lose labels that few pictures have, and with them their part of the mean, so
+    that their median is moved to the figure. The interval leaves out draws without a value, and is None where those are
+    more than half.
     """
     value = None if np.isnan(values[0]) else float(values[0])
     drawn = values[1:][~np.isnan(values[1:])]
     if value is None or len(drawn) < max(1, (len(values) - 1) / 2):
         return Estimate(value)
-    low, high = np.quantile(drawn, _TAILS)
+    low, middle, high = np.quantile(drawn, (_TAIL, 0.5, 1 - _TAIL))
+    if centred:
+        # A share stays a share.
+        low, high = np.clip(
+            (low + value - middle, high + value - middle),
+            0.0 if drawn.min() >= 0 else -np.inf,
+            1.0 if drawn.max() <= 1 else np.inf,
+        )
     return Estimate(value, float(low), float(high))
 
 

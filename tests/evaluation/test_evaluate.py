@@ -269,3 +269,13 @@ def test_any_texts(shards: Path, tmp_path_factory: pytest.TempPathFactory, texts
     for figures in found.groups[ALL].values():
         for figure in figures.values():
             assert figure.low is None or figure.high is None or figure.low <= figure.high
+
+
+def test_the_ratio_of_negatives_stands_with_cgf1_in_every_table(shards: Path, tmp_path: Path) -> None:
+    """k3 asks for what is not there: one of two pairs, of one source of two."""
+    found = run(tmp_path, shards, answer("k0"), answer("k3", NONE), answer("t0", "x"), answer("k0", HALF))
+    text = result_markdown(result(found, 0, 0))
+    assert "cgF1 (1:1.00)" in text
+    assert "0.550 (1:1.00)" in text.split("by data source")[1]
+    assert "best of 2" in text
+    assert "1.000 (1:1.00)" in text.split("Otherwise counted")[1]

@@ -71,3 +71,12 @@ def test_what_is_not_known_is_none() -> None:
     assert estimate(np.array([0.5, nan, 0.5, 0.5])) == Estimate(0.5, 0.5, 0.5)
     (found,) = resample([mean_of(np.array([0.3]))], 1, 100, (0, 0))
     assert estimate(found["mean"]) == Estimate(0.3)  # one picture tells nothing of others
+
+
+def test_a_mean_over_labels_is_centred() -> None:
+    values = np.array([0.5, 0.55, 0.6, 0.65])
+    assert estimate(values, centred=True).low == pytest.approx(0.5 - 0.0475)
+    assert estimate(values, centred=True).high == pytest.approx(0.5 + 0.0475)
+    assert estimate(values).low == pytest.approx(0.5525)
+    low = estimate(np.array([0.02, 0.0, 0.1, 0.2]), centred=True).low
+    assert low == 0.0

@@ -28,7 +28,8 @@ class Metric(ABC):
 
     `rule` says in one line what is matched with what, `source` where the definition is from, `kinds` what a question
     asks for where the metric applies. `figures` are the names of its values. `most` is how many bootstrap resamples
-    are worth their time. `behaviour` is of metrics that say what a model does rather than how well.
+    are worth their time. `behaviour` is of metrics that say what a model does rather than how well, `centred` of means
+    over labels (see `estimate`).
     """
 
     rule: ClassVar[str]
@@ -37,6 +38,7 @@ class Metric(ABC):
     figures: ClassVar[tuple[str, ...]]
     most: ClassVar[int] = 1000
     behaviour: ClassVar[bool] = False
+    centred: ClassVar[bool] = False
 
     def applies(self, case: Case) -> bool:
         """Whether the metric says anything about a response to this question."""

@@ -63,7 +63,7 @@ class ConceptF1(SumMetric):
 
     def label(self, figure: str, values: Mapping[str, float | None]) -> str:
         """See Metric."""
-        negatives = values["negatives a positive"]
+        negatives = values.get("negatives a positive")
         if figure not in ("cgF1", "IL_MCC") or negatives is None:
             return figure
         return f"{figure} (1:{negatives:.2f})"

@@ -29,6 +29,7 @@ class DatasetAp(Metric):
     source: ClassVar[str] = "COCO (Lin et al. 2014), pycocotools COCOeval"
     figures: ClassVar[tuple[str, ...]] = ("AP", "AP50", "AP75", "APs", "APm", "APl")
     most: ClassVar[int] = 200
+    centred = True
     sizes: ClassVar[tuple[str, ...]] = tuple(RANGES)
     answers: ClassVar[int] = MOST
 

@@ -30,6 +30,7 @@ class BoxF1GreedyByCategory(Metric):
     rule = "boxes of one label, best score first, each takes the best free truth; R and P averaged over labels, then F1"
     source: ClassVar[str] = "Rex-Omni (arXiv 2510.12798), COCO and LVIS"
     kinds: ClassVar[tuple[Kind, ...]] = ("boxes",)
+    centred = True
     figures = ("precision@.50", "recall@.50", "F1@.50", "F1@.95", "F1@mean")
 
     def __init__(self) -> None:
