@@ -100,6 +100,19 @@ def test_killed_at_any_moment_nothing_is_asked_twice_or_differs(server: Server, 
         assert tar.read_bytes() == (out / "shards" / tar.name).read_bytes()
 
 
+def test_a_signal_ends_it_in_one_line(server: Server, shards: Path, tmp_path: Path) -> None:
+    words = ["slow", "--on", str(shards), "--url", server.url, "--samples", "30", str(tmp_path / "out")]
+    with subprocess.Popen([*PE, *words], stderr=subprocess.PIPE, text=True) as child:
+        log = tmp_path / "out" / "cache" / "sampled.jsonl"
+        while child.poll() is None and not (log.exists() and log.stat().st_size):
+            time.sleep(0.01)
+        child.send_signal(signal.SIGINT)
+        _, errors = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert errors.splitlines()[-1] == "pe: interrupted by SIGINT"
+    assert "Traceback" not in errors
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -31,7 +31,7 @@ def generate(model: str, shards: Path, out: Path, settings: GenerationSettings, 
     id or short name; with a URL the name that the server knows it by, "" for the only one.
 
     The same call gives the same answers on the same machine and device, whatever was killed and however many processes
-    there are; with another batch size or number of samples, tokens that are nearly as likely as each other may swap.
+    there are; with another batch size, tokens that are nearly as likely as each other may swap.
 
     Raises Interrupted after SIGINT or SIGTERM, InputError for what cannot be asked, TryLater when a server is down.
     """

@@ -34,8 +34,9 @@ def batches(
 ) -> Iterator[list[Item]]:
     """The batches of process `rank` of `world` that have an answer that `log` lacks.
 
-    Rows with answers of about the same length share a batch, which never has rows of two shards. What is in it depends
-    on the shard, `samples` and `batch_size` alone: not on what is done, on other shards or on the number of processes.
+    Rows with answers of about the same length share a batch, which has answers of one sample number to rows of one
+    shard. What is in it depends on the shard and `batch_size` alone: not on what is done, on how many samples there
+    are, on other shards or on the number of processes.
     """
     for number, tar in enumerate(tars):
         keys = [row.key for row in Sidecar.load(tar.with_suffix(".json")).index]
@@ -44,14 +45,14 @@ def batches(
         for index, batch in enumerate(_of_shard(tar, samples, batch_size)):
             mine = (number + index) % world == rank
             if mine and not all(log.has(row.key, sample) for row, sample in batch):
-                yield _read(tar, batch)
+                yield [Item(*read_row(tar, row), sample) for row, sample in batch]
 
 
 def _of_shard(tar: Path, samples: int, batch_size: int) -> Iterator[list[tuple[Row, int]]]:
     rows = sorted(((_length(sample), row) for sample, row in read_records(tar)), key=lambda pair: pair[0])
-    wanted = [(row, number) for _, row in rows for number in range(samples)]
-    for start in range(0, len(wanted), batch_size):
-        yield wanted[start : start + batch_size]
+    for number in range(samples):
+        for start in range(0, len(rows), batch_size):
+            yield [(row, number) for _, row in rows[start : start + batch_size]]
 
 
 def _length(sample: Sample) -> tuple[int, int]:
@@ -60,16 +61,6 @@ def _length(sample: Sample) -> tuple[int, int]:
         raise InputError(f"{sample.key} is an annotated sample, which asks nothing: `pe build-rl` makes rows of it")
     pixels = sample.input_width * sample.input_height or sample.width * sample.height
     return len(sample.gold_text) // _BUCKET, pixels // _PATCH + len(sample.messages_json) // 4
-
-
-def _read(tar: Path, batch: list[tuple[Row, int]]) -> list[Item]:
-    items: list[Item] = []
-    for row, number in batch:
-        if items and items[-1].row.key == row.key:
-            items.append(items[-1]._replace(number=number))
-        else:
-            items.append(Item(*read_row(tar, row), number))
-    return items
 
 
 def all_there(tars: Sequence[Path], samples: int, log: Log) -> bool:

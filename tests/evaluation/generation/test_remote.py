@@ -66,7 +66,7 @@ def test_extras_go_to_servers_that_need_them_alone(server: Server, tmp_path: Pat
     shards = write(tmp_path / "rl", [[ask("a"), ask("b", verifier=special)]])
     answers(server, shards, tmp_path / "r.jsonl", samples=2, top_p=0.9, top_k=5, concurrency=1)
     bodies = server.stats()["bodies"]
-    assert [body.get("skip_special_tokens") for body in bodies] == [None, None, False, False]
+    assert [body.get("skip_special_tokens") for body in bodies] == [None, False] * 2
     assert all((body["top_p"], body["top_k"]) == (0.9, 5) for body in bodies)
 
 

@@ -36,9 +36,19 @@ def test_every_answer_is_in_one_batch_of_one_shard(tars: list[Path], tmp_path: P
     assert count_rows(tars) == 14
 
 
-def test_answers_of_about_the_same_length_go_together(tars: list[Path], tmp_path: Path) -> None:
-    kinds = [[int(key[2]) % 3 for key, _ in batch] for batch in planned(tars[:1], Log(tmp_path / "r"), 2)]
-    assert kinds == [[0, 0]] * 3 + [[1, 1]] * 2 + [[2, 2]] * 2
+def test_answers_of_about_the_same_length_and_of_one_sample_go_together(tars: list[Path], tmp_path: Path) -> None:
+    found = planned(tars[:1], Log(tmp_path / "r"), 2)
+    assert [[int(key[2]) % 3 for key, _ in batch] for batch in found] == [[0, 0], [0, 1], [1, 2], [2]] * 2
+    assert [{number for _, number in batch} for batch in found] == [{0}] * 4 + [{1}] * 4
+
+
+def test_more_samples_are_more_batches_and_no_others(tars: list[Path], tmp_path: Path) -> None:
+    log = Log(tmp_path / "r.jsonl")
+    before = planned(tars, log)
+    log.append({"key": key, "sample": number} for batch in before for key, number in batch)
+    more = [[(item.row.key, item.number) for item in batch] for batch in batches(tars, 3, 4, log)]
+    assert all(number == 2 for batch in more for _, number in batch)
+    assert len(more) == len(before) / 2
 
 
 @pytest.mark.parametrize("world", [1, 2, 3, 5])
