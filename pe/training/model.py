@@ -33,14 +33,16 @@ def start_model(settings: TrainSettings, stage: SftStage | GrpoStage, name: str,
 
     transformers' own resume leaves the weights of several families as they are (their checkpoints have other names for
     them than their modules), so that the trainer has to be made from the checkpoint's folder. That of adapters holds
-    the adapters alone. Trained weights are float32; those that adapters leave alone are of the run's dtype.
+    the adapters alone, and that of sharded weights (FSDP) is read by the trainer itself. Trained weights are float32;
+    those that adapters leave alone are of the run's dtype.
     """
     import torch
 
     dtype = "float32"
     if stage.lora is not None:
         dtype = default_dtype(settings.device) if settings.dtype == "auto" else settings.dtype
-    full = checkpoint if checkpoint is not None and stage.lora is None else None
+    whole = checkpoint is not None and stage.lora is None and any(checkpoint.glob("*.safetensors"))
+    full = checkpoint if whole else None
     vlm = load_vlm(name if full is None else str(full), "cpu", dtype)
     set_pixels(vlm.processor, settings)
     torch.manual_seed(settings.seed)

@@ -50,6 +50,10 @@ def order_of(keys: Sequence[str], stage: SftStage | GrpoStage, seed: int) -> Ord
 
 
 def _by_score(keys: Sequence[str], curriculum: Curriculum) -> Numbers:
+    if len(set(keys)) < len(keys):
+        raise InputError(
+            f"{curriculum.scores}: scores go by key, and rows of several outputs have the same: train on one"
+        )
     scores = _read_scores(curriculum.scores, curriculum.field)
     least = -math.inf if curriculum.least is None else curriculum.least
     most = math.inf if curriculum.most is None else curriculum.most

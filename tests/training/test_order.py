@@ -114,6 +114,11 @@ def test_scores_that_are_none(tmp_path: Path, lines: list[Any], told: str) -> No
         order_of(["k0"], curriculum(tmp_path, *lines), 0)
 
 
+def test_a_curriculum_needs_keys_that_tell_rows_apart(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="have the same"):
+        order_of(["k0", "k0"], curriculum(tmp_path, {"key": "k0", "pass_rate": 0.5}), 0)
+
+
 def test_groups_of_a_schedule_have_to_divide_a_step_too() -> None:
     with pytest.raises(ConfigError, match="16 generations of a prompt do not divide the 8"):
         Batches(order(100), grpo(generations={0.5: 16}), 4, 0, 1)
