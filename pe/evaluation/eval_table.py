@@ -129,7 +129,8 @@ def _cell(value: Estimate) -> str:
 def _number(value: float | None) -> str:
     if value is None:
         return "-"
-    return f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}"
+    # adding 0 takes the sign from what is rounded to nothing
+    return f"{round(value, 3) + 0.0:.3f}" if abs(value) < 10 else f"{value:,.1f}"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
