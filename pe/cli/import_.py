@@ -11,7 +11,9 @@ import typer
 def import_(
     source: Annotated[Path, typer.Argument(help="The annotation file, or the folder that holds it.")],
     out: Annotated[Path, typer.Argument(help="The output folder; a later run adds what is new.")],
-    layout: Annotated[str, typer.Option("--from", help="coco, lvis, yolo, refcoco, imagefolder, rows, or a benchmark: d3, humanref ...")],
+    layout: Annotated[
+        str, typer.Option("--from", help="coco, lvis, yolo, refcoco, imagefolder, rows; d3, visdrone ...")
+    ],
     images: Annotated[
         str | None, typer.Option(help="Where the pictures are [images/ beside the file, or all below it].")
     ] = None,

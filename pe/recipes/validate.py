@@ -69,8 +69,8 @@ class _Check:
             yield from self._mix(settings)
         elif isinstance(settings, TrainSettings):
             yield from self._train(settings)
-        for key in ("model", "on"):
-            if key in step.settings and not isinstance(settings, TrainSettings):
+        for key in ("model", "on", "compare", "scenes"):
+            if key in step.settings and step.section in ("mine", "eval"):
                 word = str(step.settings[key])
                 yield from self._model(word) if key == "model" else self._path(word)
 

@@ -67,8 +67,16 @@ def test_the_masks_of_refspatial_are_accounted_for(tmp_path: Path) -> None:
 
 def test_counting_benchmarks_are_rows(tmp_path: Path) -> None:
     counted = [
+        # name, file, pictures, right answers, question, what was quarantined
         ("countbench", files.countbench(tmp_path / "a"), "", ["2", "3"], "How many cups are there in the image?", {}),
-        ("pixmo", files.pixmo_count(tmp_path / "b"), str(tmp_path / "b/images"), ["2"], "How many cats are there?", {"not_there": 1}),
+        (
+            "pixmo",
+            files.pixmo_count(tmp_path / "b"),
+            str(tmp_path / "b/images"),
+            ["2"],
+            "How many cats are there?",
+            {"not_there": 1},
+        ),
     ]
     for name, source, images, golds, question, lost in counted:
         run = take_over(RowSettings(source=source, out=tmp_path / name, images=images), Quiet()).run

@@ -128,6 +128,7 @@ FAULTS: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
     ("unknown setting 'modle'", _train(lambda t: t.update(modle=1))),
     ("no step before makes the model train/rl/model", lambda s: s["eval"].update(model="train/rl/model")),
     ("no metric is called 'iou'", lambda s: s["eval"].update(metrics="iou")),
+    ("no step before makes evals", lambda s: s["eval"].update(compare="evals")),
     ("it needs on", lambda s: s["eval"].pop("on")),
     ("no step uses data/more", lambda s: s["recipe"]["needs"].update({"data/more": "x"})),
     ("no stage is called dpo", lambda s: s["recipe"]["batch"].update(dpo=1)),
