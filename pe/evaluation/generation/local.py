@@ -8,7 +8,7 @@ from typing import Any
 from PIL import Image
 
 from pe.engines.devices import free_cached_memory, is_out_of_memory
-from pe.errors import PeError, SampleError
+from pe.errors import InputError, PeError, SampleError
 from pe.evaluation.generation.lines import Line, answered, failed
 from pe.evaluation.generation.rows import Item
 from pe.evaluation.generation.settings import GenerationSettings
@@ -55,7 +55,7 @@ class LocalModel:
 
         A picture that cannot be decoded, or that the model does not take, has an `error` and an empty response. A batch
         that does not fit into memory is halved, and so are those that follow; an answer that does not fit alone is an
-        error of its own, unless none was ever made: then PeError.
+        error of its own, unless none was ever made: then PeError. Raises InputError when the model takes no picture.
         """
         pictures: dict[str, Image.Image | SampleError] = {}
         for item in items:
@@ -99,9 +99,19 @@ class LocalModel:
         if len(asked) == 1:
             if reason == "out_of_memory" and not self._made:
                 raise PeError("the model runs out of memory on a single answer: use a smaller one, or another device")
+            if not self._made:
+                self._probe(asked[0][0], reason)
             return [failed(asked[0][0], reason)]
         half = len(asked) // 2
         return self._halving(asked[:half]) + self._halving(asked[half:])
+
+    def _probe(self, item: Item, reason: str) -> None:
+        """Raise unless a plain gray picture is answered: else it is not the picture that is bad."""
+        try:
+            self._generate([(item, Image.new("RGB", (224, 224), "gray"))])
+        except ValueError:
+            name = self._vlm.info.model
+            raise InputError(f"{name} answers nothing, not even about a plain gray picture ({reason})") from None
 
     def _generate(self, asked: list[tuple[Item, Any]]) -> list[Line]:
         import torch

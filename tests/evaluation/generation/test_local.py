@@ -164,6 +164,17 @@ def test_a_picture_of_no_use_is_a_line_with_its_reason(vlm: Vlm) -> None:
     assert [line for line in lines if "error" not in line] == make(vlm, good)
 
 
+def test_a_model_that_takes_no_picture_ends_it(vlm: Vlm, monkeypatch: pytest.MonkeyPatch) -> None:
+    def generate(**given: Any) -> Any:
+        raise ValueError("Image features and image tokens do not match")
+
+    thin = [Item(ask("thin"), picture((3000, 4)), 0)]
+    assert "refused" in make(vlm, thin)[0]["error"]
+    monkeypatch.setattr(vlm.model, "generate", generate)
+    with pytest.raises(InputError, match=r"tiny answers nothing, .* \(refused: Image features"):
+        make(vlm, items(2))
+
+
 def test_pixels_of_another_size_than_the_model_sees_stop_it(vlm: Vlm) -> None:
     pixels = Verifier(name="detection", params_json='{"format": "qwen2.5-vl"}')
     with pytest.raises(InputError, match=r"seen as 112 x 112.*makes 48 x 48"):
