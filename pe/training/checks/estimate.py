@@ -75,10 +75,9 @@ def memory_of(
     """A rough estimate; `tokens` of the longest row (for GRPO its prompt), of which the vision tower sees `patches`.
 
     Trained weights, their gradients and moments (two of AdamW, one of Muon) are float32; what adapters leave alone is
-    of `dtype`. Activations of a layer are 34 x tokens x width bytes at 16 bits (Korthikanti et al. 2022, arXiv
-    2205.05198, without the attention matrix, which is never whole; twice that at 32), with checkpointing those of one
-    layer and what goes into every other. Logits are left out: TRL's output layer works in tiles. GRPO holds the larger
-    of that and of the keys and values of all rollouts of a step.
+    of `dtype`. Activations are what autograd keeps of layers with a gated MLP and fused attention (see `_kept`), with
+    checkpointing that of one layer and what goes into every other. Logits are left out: TRL's output layer works in
+    tiles. GRPO holds the larger of that and of the keys and values of all rollouts of a step.
     """
     trained = sizes.trained + sizes.adapters
     size = _BYTES[dtype]
@@ -94,10 +93,10 @@ def memory_of(
         head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
         if not stage.use_vllm:
             cache = 2 * text.num_hidden_layers * heads * head * length * rows * stage.gradient_accumulation_steps * size
-    activations = _activations(rows * length, text.hidden_size, text.num_hidden_layers, size, checkpointing)
+    activations = size * rows * length * _kept(text, checkpointing)
+    vision = getattr(model.config, "vision_config", None)
     if any(weight.requires_grad and part_of(name) == "vision" for name, weight in model.named_parameters()):
-        width, depth = _vision(model)
-        activations += _activations(rows * patches, width, depth, size, checkpointing)
+        activations += size * rows * patches * _kept(vision, checkpointing)
     return Memory(
         weights=stored,
         gradients=4 * trained,
@@ -107,14 +106,16 @@ def memory_of(
     )
 
 
-def _activations(tokens: int, width: int, layers: int, size: int, checkpointing: bool) -> int:
-    layer = 17 * size * tokens * width
-    return layer + size * tokens * width * layers if checkpointing else layer * layers
+def _kept(config: Any, checkpointing: bool) -> int:
+    """The numbers that autograd keeps for one token of a tower; 0 where its configuration does not tell its width.
 
-
-def _vision(model: Any) -> tuple[int, int]:
-    """Width and depth of the vision tower, 0 where its configuration does not tell."""
-    config = getattr(model.config, "vision_config", None)
-    width = getattr(config, "hidden_size", None) or getattr(config, "embed_dim", 0)
-    depth = getattr(config, "depth", None) or getattr(config, "num_hidden_layers", 0)
-    return int(width or 0), int(depth or 0)
+    Of a layer 13 a unit of the width, 2 a unit of the keys' width and 4 a unit of the gated MLP: so it is of Qwen2.5-VL
+    in transformers 5 (a test counts them). Korthikanti et al. 2022 (arXiv 2205.05198) count 17 a unit of the width for
+    an MLP without gate, four times as wide.
+    """
+    width = int(getattr(config, "hidden_size", None) or getattr(config, "embed_dim", 0) or 0)
+    layers = int(getattr(config, "num_hidden_layers", None) or getattr(config, "depth", 0) or 0)
+    heads = int(getattr(config, "num_attention_heads", None) or getattr(config, "num_heads", 0) or 1)
+    keys = width * int(getattr(config, "num_key_value_heads", None) or heads) // heads
+    layer = 13 * width + 2 * keys + 4 * int(getattr(config, "intermediate_size", None) or 4 * width)
+    return layer + width * layers if checkpointing else layer * layers

@@ -103,3 +103,46 @@ def test_checkpointing_saves_activations_of_a_deep_model(folder: Path) -> None:
     )
     assert other.activations < one.activations
     assert (one.weights, one.optimizer) == (other.weights, other.optimizer)
+
+
+def test_activations_are_what_autograd_keeps(folder: Path) -> None:
+    """The slope over layers, which leaves out what there is once a model."""
+    tokens = 200
+
+    def deep(layers: int, config: Any) -> Any:
+        config.text_config.num_hidden_layers = layers
+        config.text_config.layer_types = ["full_attention"] * layers
+        return transformers.AutoModelForImageTextToText.from_config(config).train()
+
+    def kept(layers: int, config: Any) -> int:
+        model = deep(layers, config)
+        weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
+        found: dict[int, int] = {}
+        held = []
+
+        def pack(tensor: Any) -> Any:
+            held.append(tensor)
+            found[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            # Padding, as in every batch of rows of different lengths.
+            mask = torch.ones(1, tokens, dtype=torch.long)
+            mask[0, -3:] = 0
+            model.model(input_ids=torch.zeros(1, tokens, dtype=torch.long), attention_mask=mask)
+        return sum(size for place, size in found.items() if place not in weights)
+
+    def estimated(layers: int, config: Any) -> int:
+        model = deep(layers, config)
+        stage = SftStage.model_validate({"per_device_train_batch_size": 1, "freeze": ["vision"]})
+        freeze(model, stage.freeze)
+        sizes = sizes_of(model, stage, False)
+        return memory_of(
+            model, stage, sizes, dtype="float32", tokens=tokens, patches=0, checkpointing=False
+        ).activations
+
+    config = transformers.AutoConfig.from_pretrained(folder)
+    for wide in (64, 192):
+        config.text_config.intermediate_size = wide
+        real, guess = kept(5, config) - kept(2, config), estimated(5, config) - estimated(2, config)
+        assert guess == pytest.approx(real, rel=0.08)
