@@ -15,11 +15,11 @@ from pe.evaluation.metrics._duplicates import distinct
 from pe.formats import Box, Decoded, Item, Size
 from pe.geometry.boxes import area, iou
 from pe.geometry.matching import Overlaps
-from pe.geometry.spans import Spans, overlap
+from pe.geometry.spans import Spans
 from pe.schemas.sample import Sample
 from pe.verifiers import Call, Question, Truth, Verifier, check, panel, read_answers
 from pe.verifiers._labels import label
-from pe.verifiers._masks import Masks, draw, masks
+from pe.verifiers._masks import Masks, draw, masks, overlaps
 from pe.verifiers._policy import is_unread
 from pe.verifiers.count import CountVerifier
 from pe.verifiers.gui import GuiVerifier
@@ -123,13 +123,10 @@ class Case:
     @cached_property
     def mask_overlaps(self) -> Overlaps:
         """(N, M) IoU of masks, whatever the labels."""
-        values = np.zeros((len(self.answer.objects), len(self.truth.objects)))
-        for row, one in enumerate(self.drawn):
-            for column, other in enumerate(self.true_masks.spans):
-                common = overlap(other, one)
-                if common:
-                    values[row, column] = common / (one.area + other.area - common)
-        return values
+        if not self.answer.objects or not self.truth.objects:
+            return np.zeros((len(self.answer.objects), len(self.truth.objects)))
+        nameless = replace(self.true_masks, labels=("",) * len(self.truth.objects))
+        return overlaps(self.answer, self.drawn, nameless)
 
     @cached_property
     def overlaps(self) -> Overlaps:
