@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pe.schemas.sample import Verifier
 from tests.evaluation.rollouts import HALF, RIGHT, lines, rl, write
 
 
@@ -76,3 +77,28 @@ def test_help_is_light() -> None:
     code = f"import sys, pe.cli.eval; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_model_answers_first_and_nothing_twice(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    from tests.vlms import qwen2_5_vl
+
+    model = qwen2_5_vl(tmp_path / "model")
+    messages = json.dumps([{"role": "user", "content": "<image>Find the cat."}])
+    form = Verifier(name="detection", params_json='{"format": "rexomni"}')
+    rows = [rl(f"k{number}", number, messages_json=messages, verifier=form) for number in range(2)]
+    shards, out = write(tmp_path / "rl", [rows]), tmp_path / "out"
+    options = ("--on", shards, "--out", out, "--max-new-tokens", 4, "--resamples", 0, "--device", "cpu")
+    assert "Traceback" not in (missing := pe(model, "--on", shards)).stderr
+    assert missing.returncode == 2
+    assert "--out" in missing.stderr
+    done = pe(model, *options, "--json")
+    assert done.returncode == 0, done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["counts"]["evaluated"] == 2
+    assert figures["groups"]["all"]["response-length"]["tokens"]["value"] > 0
+    answers = (out / "responses.jsonl").read_bytes()
+    assert len(answers.splitlines()) == 2
+    again = pe(model, *options, "--samples", 1, "--json")
+    assert (out / "responses.jsonl").read_bytes() == answers
+    assert json.loads(again.stdout)["groups"] == figures["groups"]
