@@ -1,5 +1,7 @@
 """How fast a mix is built, beside copying the same bytes with the standard library, and what memory it takes.
 
+On a machine that does other things as well, compare the processor's seconds.
+
 python benchmarks/mixes.py PHOTOS ANNOTATIONS [--copies 40] [--rows 1000 10000 100000] [--work build/mixes] [PART ...]
 
 Parts: speed (photographs that pass through untouched: output bytes a second, start to exit, beside tarfile's copy of
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import resource
 import shutil
 import subprocess
 import sys
@@ -43,6 +46,12 @@ def pe(*words: object) -> str:
     return done.stdout
 
 
+def children() -> float:
+    """Seconds of the processor that processes started here have used."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def multiplied(source: Path, out: Path, copies: int) -> None:
     """`source` with every picture `copies` times, each with a comment of its own in its bytes, as other pictures."""
     for number in range(copies):
@@ -74,22 +83,23 @@ def speed(photos: Path, annotations: Path, work: Path, copies: int) -> None:
     mix.write_text(yaml.safe_dump({"build_sft": {"format": "qwen2.5-vl", "sources": sources}}))
     for workers in (1, 1, 2, 2):
         out = work / "rows"
-        since = time.perf_counter()
+        since, spent = time.perf_counter(), children()
         pe("build-sft", mix, out, "--workers", workers)
-        built = time.perf_counter() - since
+        built, build_cpu = time.perf_counter() - since, children() - spent
         tars = shards_of(out)
         size = sum(tar.stat().st_size for tar in tars)
-        since = time.perf_counter()
+        since, spent = time.perf_counter(), time.process_time()
         copy = work / "copy"
         copy.mkdir(exist_ok=True)
         for tar in tars:
             with tarfile.open(tar) as old, tarfile.open(copy / tar.name, "w") as new:
                 for member in old:
                     new.addfile(member, old.extractfile(member))
-        copied = time.perf_counter() - since
+        copied, copy_cpu = time.perf_counter() - since, time.process_time() - spent
         print(
             f"{workers} workers, {size / 1e6:.0f} MB: built in {built:.2f} s ({size / built / 1e6:.0f} MB/s), "
-            f"copied in {copied:.2f} s ({size / copied / 1e6:.0f} MB/s): {copied / built:.2f}",
+            f"copied in {copied:.2f} s ({size / copied / 1e6:.0f} MB/s): {copied / built:.2f}; "
+            f"{build_cpu:.2f} and {copy_cpu:.2f} s of the processor: {copy_cpu / build_cpu:.2f}",
             flush=True,
         )
         shutil.rmtree(out)

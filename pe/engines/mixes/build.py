@@ -15,7 +15,6 @@ from pathlib import Path
 from pe.engines.mixes.contamination import Excluded
 from pe.engines.mixes.engine import MixEngine
 from pe.engines.mixes.filters._base import build_row_filters
-from pe.engines.mixes.foreign import bring_in
 from pe.engines.mixes.pools import phrases_of
 from pe.engines.mixes.selection import select
 from pe.engines.mixes.settings import Data, Foreign, MixSettings
@@ -105,6 +104,9 @@ def _sources(
     imports: dict[Data, RunSummary] = {}
     for data in dict.fromkeys(leaf.data for leaf in settings.leaves):
         if isinstance(data, Foreign):
+            # With the readers of all layouts, which a mix of shards needs none of.
+            from pe.engines.mixes.foreign import bring_in
+
             imports[data] = bring_in(data, home, settings, signals, report)
             found[data] = shards_of(Path(imports[data].out))
         else:

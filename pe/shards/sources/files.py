@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from pe.errors import InputError, SampleError, TryLater
 from pe.shards.sources.base import EmptySourceError, Entry, Raw, Source
@@ -12,8 +13,10 @@ from pe.shards.sources.meta import meta_from_files
 from pe.shards.sources.names import container_of, escape, unescape
 from pe.shards.sources.remote import open_store
 from pe.shards.sources.stores import Found, Store, join, unreadable
-from pe.shards.sources.tables import TableReader, table_entries
 from pe.shards.sources.tars import MAX_SIDECAR, TarReader, tar_entries
+
+if TYPE_CHECKING:
+    from pe.shards.sources.tables import TableReader
 
 Listing = Callable[[Counter[str]], Iterator[Found]]
 """Finds files below a root and counts what is no input."""
@@ -35,7 +38,13 @@ class FileSource(Source):
         self._listing = listing
         self._kind = kind
         self._tars = TarReader()
-        self._tables = TableReader()
+
+    @cached_property
+    def _tables(self) -> TableReader:
+        # pyarrow is for those who read parquet.
+        from pe.shards.sources.tables import TableReader
+
+        return TableReader()
 
     def entries(self) -> Iterator[Entry]:
         """Every input once; EmptySourceError when there is none, InputError when the root cannot be listed."""
@@ -92,8 +101,12 @@ class FileSource(Source):
             return
         try:
             store, path = self._locate(found.path)
-            lister = tar_entries if kind == "tar" else table_entries
-            yield from lister(store, path, found, self.ignored)
+            if kind == "tar":
+                yield from tar_entries(store, path, found, self.ignored)
+            else:
+                from pe.shards.sources.tables import table_entries
+
+                yield from table_entries(store, path, found, self.ignored)
         except (ConnectionError, TimeoutError):
             raise
         except OSError as error:
