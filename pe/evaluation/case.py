@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from pe.errors import InputError
 from pe.evaluation.lines import Line
 from pe.evaluation.metrics._duplicates import distinct
 from pe.formats import Box, Decoded, Item, Size
@@ -175,7 +176,13 @@ def read_case(sample: Sample, line: Line, scored: float | None, others: tuple[Bo
         nameless = tuple(item.model_copy(update={"phrase": ""}) for item in truth.objects)
         truth = truth.model_copy(update={"objects": nameless, "negatives": ("",) if truth.negatives else ()})
         answer = replace(answer, objects=tuple(map(_nameless, answer.objects)))
-    return Case(kind, verifier, sample.ability, question.image, truth, answer, line, scored, others)
+    case = Case(kind, verifier, sample.ability, question.image, truth, answer, line, scored, others)
+    if kind in ("masks", "points") and all(item.mask or item.rings for item in truth.objects):
+        try:
+            _ = case.true_masks
+        except ValueError as error:
+            raise InputError(f"{question.verifier}: the ground truth cannot be used: {error}") from None
+    return case
 
 
 def _nameless(item: Item) -> Item:
@@ -193,7 +200,8 @@ def _kind(verifier: Verifier, truth: Truth) -> Kind:
     if isinstance(verifier, GuiVerifier):
         return "click"
     if "keypoints" in shapes:
-        return "keypoints"
+        whole = boxed and all(item.keypoints is not None for item in truth.objects)
+        return "keypoints" if whole else "other"
     if "rings" in shapes:
         return "masks" if all(item.mask or item.rings for item in truth.objects) else "other"
     if "bbox" in shapes and boxed and getattr(verifier.parameters, "task", "") not in ("counting", "ocr"):

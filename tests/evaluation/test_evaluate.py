@@ -279,3 +279,17 @@ def test_the_ratio_of_negatives_stands_with_cgf1_in_every_table(shards: Path, tm
     assert "0.550 (1:1.00)" in text.split("by data source")[1]
     assert "best of 2" in text
     assert "1.000 (1:1.00)" in text.split("Otherwise counted")[1]
+
+
+def test_a_truth_that_only_a_metric_cannot_use_is_accounted_for(tmp_path: Path) -> None:
+    """A point verifier asks for points; a metric would look whether they are on a mask that has no pixel."""
+    empty = {"phrase": "cat", "point": [5, 5], "rings": [[5, 5, 5, 5, 5, 5]]}
+    odd = rl(
+        "k0",
+        verifier=Verifier(name="point-distance", params_json='{"format": "molmo"}'),
+        reward_model=RewardModel(ground_truth=json.dumps({"objects": [empty]})),
+    )
+    shards = write(tmp_path / "rl", [[odd, rl("k1")]])
+    found = run(tmp_path, shards, answer("k0", '<point x="5" y="5" alt="cat">cat</point>'), answer("k1"))
+    assert (found.counts["unusable"], found.counts["evaluated"]) == (1, 1)
+    assert "mask without a pixel" in found.reasons[0]

@@ -7,8 +7,8 @@ import numpy.typing as npt
 
 from pe.evaluation.case import Case
 from pe.geometry.matching import Overlaps
-from pe.verifiers import Call
-from pe.verifiers.keypoints import keypoint_places
+from pe.verifiers import Call, Parameters
+from pe.verifiers.keypoints import KeypointsVerifier, keypoint_places
 
 
 def oks(case: Case) -> tuple[Overlaps, npt.NDArray[np.bool_]]:
@@ -19,7 +19,7 @@ def oks(case: Case) -> tuple[Overlaps, npt.NDArray[np.bool_]]:
     person and 0.025 for any other. To a truth without a point to be seen, d is the distance to its box made three times
     as wide and high, and the mean is over all of its points.
     """
-    truth = case.verifier.prepare(case.truth, Call("", case.image))
+    truth = KeypointsVerifier(Parameters()).prepare(case.truth, Call("", case.image))
     points, _ = keypoint_places([item.keypoints or {} for item in case.answer.objects], truth.names)
     seen = ~np.isnan(truth.points[..., 0])
     count = seen.sum(axis=1)
