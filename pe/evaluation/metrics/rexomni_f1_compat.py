@@ -18,20 +18,21 @@ class RexomniF1Compat(SumMetric):
     """Recall and precision of every response, their means, and F1 of the means.
 
     Labels that were not asked for only make the precision smaller; a swapped label costs nothing. Nothing there and
-    nothing said is 1 where no phrase was asked for, and 0 where one was.
+    nothing said is 1 where no phrase was asked for, and 0 where one was. Outlines are drawn by pe's rasteriser, where
+    the original intersects polygons; one that crosses itself matches nothing.
     """
 
-    rule = "labels flattened; the truths in their order each take the best free box of a label that was asked for"
+    rule = "labels flattened; the truths in their order each take the best free answer of a label that was asked for"
     source: ClassVar[str] = "IDEA-Research/Rex-Omni evaluation/metrics/other_metric.py calculate_detection_metrics"
-    kinds: ClassVar[tuple[Kind, ...]] = ("boxes",)
+    kinds: ClassVar[tuple[Kind, ...]] = ("boxes", "masks")
     columns = ("responses", *(f"recall{iou}" for iou in IOUS), *(f"precision{iou}" for iou in IOUS))
     figures = ("precision@.50", "recall@.50", "F1@.50", "F1@.95", "F1@mean")
 
     def measure(self, case: Case) -> Mapping[str, float]:
         """See SumMetric."""
         sums = {"responses": 1.0}
-        for iou in IOUS:
-            sums[f"recall{iou}"], sums[f"precision{iou}"] = recall_precision(case, iou)
+        for iou, (recall, precision) in zip(IOUS, recall_precision(case, IOUS), strict=True):
+            sums |= {f"recall{iou}": recall, f"precision{iou}": precision}
         return sums
 
     def combine(self, sums: Mapping[str, Numbers]) -> Mapping[str, Numbers]:
