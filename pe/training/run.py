@@ -105,14 +105,17 @@ def prepare(settings: TrainSettings) -> None:
         if index < len(seen) or not seen:
             os.environ["CUDA_VISIBLE_DEVICES"] = seen[index] if seen else str(index)
     resolve_device("cuda" if settings.device.startswith("cuda") else settings.device, uses_torch=True)
+    import logging
     import warnings
 
-    from transformers.utils import logging
+    from transformers.utils import logging as transformers_logging
 
     # Of transformers and TRL to each other.
     warnings.filterwarnings("ignore", category=FutureWarning, module=r"(transformers|trl|peft)\.")
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    # TRL prints whole rows, a model's text among them, where a score is missing.
+    logging.getLogger("trl").setLevel(logging.ERROR)
 
 
 def model_before(settings: TrainSettings, folder: RunFolder, place: int) -> str:

@@ -24,12 +24,16 @@ def check_ceilings(samples: Iterable[Sample]) -> tuple[int, set[float]]:
         question = Question.of(sample)
         for progress, built in ceilings:
             found = score(question, [sample.gold_text], progress)[0]
-            if found.score is None or abs(found.score - built) > _TOLERANCE:
-                now = "missing" if found.score is None else f"{found.score:.6f}"
-                why = f" ({found.reason})" if found.reason else ""
+            if found.score is None:
+                raise InputError(
+                    f"{sample.key} ({sample.data_source}): its gold text, built with a score of {built:.6f}, has no "
+                    f"score now: {found.reason}"
+                )
+            if abs(found.score - built) > _TOLERANCE:
                 raise InputError(
                     f"{sample.key} ({sample.data_source}): its gold text was built with a score of {built:.6f} at "
-                    f"progress {progress:g}, and scores {now}{why} now: build the rows again with this version of pe"
+                    f"progress {progress:g}, and scores {found.score:.6f} now: build the rows again with this version "
+                    "of pe"
                 )
             moves.add(progress)
         checked += bool(ceilings)

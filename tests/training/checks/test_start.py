@@ -12,6 +12,7 @@ pytest.importorskip("trl")
 
 from pe.errors import InputError, ModelError
 from pe.evaluation.vlm import Vlm, load_vlm
+from pe.schemas.sample import RewardModel, Verifier
 from pe.training.checks import batch
 from pe.training.checks.start import StartReport, check_start
 from pe.training.settings import TrainSettings
@@ -89,6 +90,16 @@ def test_a_ceiling_that_differs_stops_the_run(qwen: Vlm, tmp_path: Path) -> None
     samples[3] = row_sets.row(3, "rl", ceilings_json='{"a": 1}')
     with pytest.raises(InputError, match="00003: ceilings_json holds no pairs"):
         _check(tmp_path / "c", qwen, samples)
+
+
+def test_a_gold_text_without_a_score_stops_the_run(qwen: Vlm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("openai")
+    monkeypatch.delenv("PE_JUDGE_URL", raising=False)
+    judge = Verifier(name="judge", params_json='{"model": "j"}')
+    model = RewardModel(ground_truth='{"text": "a cat"}')
+    row = row_sets.row(0, "rl", verifier=judge, gold_text="a cat", ceilings_json="[[1.0,1.0]]", reward_model=model)
+    with pytest.raises(InputError, match=r"built with a score of 1\.000000, has no score now: .*PE_JUDGE_URL"):
+        _check(tmp_path, qwen, [row])
 
 
 def test_moves_of_a_schedule_are_reported(qwen: Vlm, tmp_path: Path) -> None:
