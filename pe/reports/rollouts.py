@@ -46,7 +46,9 @@ def _is_rollout(line: Mapping[str, Any]) -> bool:
 
 
 def _card(pictures: Path, line: Mapping[str, Any]) -> dict[str, Any]:
-    card = {name: _word(line.get(name)) for name in ("key", "data_source", "prompt", "response", "state")}
+    card: dict[str, Any] = {
+        name: _word(line.get(name)) for name in ("key", "data_source", "prompt", "response", "state")
+    }
     card |= {name: _number(line.get(name)) for name in ("score", "tokens", "advantage")}
     card |= {
         "step": line["step"],
