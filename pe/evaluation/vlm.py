@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -136,6 +137,25 @@ def media_tokens(vlm: Vlm) -> list[int]:
     """
     found = {value for name, value in vlm.model.config.to_dict().items() if _MEDIA.match(name)}
     return sorted(token for token in found if isinstance(token, int) and token >= 0)
+
+
+def end_tokens(model: Any, tokenizer: Any) -> set[int]:
+    """The ids of tokens that end an answer: those of the generation configuration, the tokenizer's, and padding.
+
+    Base models end with what pads; nothing follows it.
+    """
+    ends = model.generation_config.eos_token_id
+    own = {ends} if isinstance(ends, int) else set(ends or ())
+    return own | {tokenizer.eos_token_id, tokenizer.pad_token_id} - {None}
+
+
+def answer_text(tokenizer: Any, tokens: Sequence[int], ends: Collection[int]) -> str:
+    """The text of an answer's `tokens` up to the first that ends it.
+
+    Special tokens stay: those around an answer's boxes are such in Qwen's tokenizers, and without them nothing is left.
+    """
+    end = next((place for place, token in enumerate(tokens) if token in ends), None)
+    return str(tokenizer.decode(tokens[:end], skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
 
 @lru_cache(maxsize=64)

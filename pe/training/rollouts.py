@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback
 
 from pe.evaluation.monitors import Monitor
+from pe.evaluation.vlm import answer_text
 from pe.shards.output import disk_errors
 from pe.training.logs import cut_lines
 from pe.training.rows import Rows
 from pe.training.settings import GrpoStage
 from pe.verifiers import Question, Score
-from pe.verifiers.use.trl import VerifierReward, text_of
+from pe.verifiers.use.trl import VerifierReward
 
 
 class RolloutReward:
@@ -23,8 +24,10 @@ class RolloutReward:
 
     __name__ = "verifier"
 
-    def __init__(self, stage: GrpoStage, monitor: Monitor) -> None:
+    def __init__(self, stage: GrpoStage, monitor: Monitor, tokenizer: Any, ends: Collection[int]) -> None:
         self._stage = stage
+        self._tokenizer = tokenizer
+        self._ends = ends
         self._monitor = monitor
         self._reward = VerifierReward(stage.max_missing, observe=self._observe)
         self._scores: list[Score] = []
@@ -33,19 +36,20 @@ class RolloutReward:
     def __call__(
         self, prompts: Sequence[Any], completions: Sequence[Any], trainer_state: Any = None, **columns: Any
     ) -> list[float | None]:
-        """The scores, as TRL asks for them."""
+        """The scores, as TRL asks for them; of its `completions` only the tokens count: it drops special ones."""
         self._scores = []
-        found = self._reward(prompts, completions, trainer_state=trainer_state, **columns)
+        texts = [answer_text(self._tokenizer, ids, self._ends) for ids in columns["completion_ids"]]
+        found = self._reward(prompts, texts, trainer_state=trainer_state, **columns)
         step = trainer_state.global_step
         self.kept = []
         if self._stage.rollouts and step % self._stage.rollout_steps == 0:
-            for index in _spread(len(completions), self._stage.rollouts):
+            for index in _spread(len(texts), self._stage.rollouts):
                 line = {
                     "step": step + 1,
                     "key": columns["key"][index],
                     "data_source": columns["data_source"][index],
                     "prompt": _question(prompts[index]),
-                    "response": text_of(completions[index]),
+                    "response": texts[index],
                     "score": self._scores[index].score,
                     "components": dict(self._scores[index].components),
                     "state": self._scores[index].state,

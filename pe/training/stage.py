@@ -18,6 +18,7 @@ from pe.annotators.checkpoints import resolve
 from pe.engines.signals import Signals
 from pe.errors import ConfigError, Interrupted
 from pe.evaluation.monitors import Monitor
+from pe.evaluation.vlm import end_tokens
 from pe.shards.output import disk_errors
 from pe.training.arguments import arguments_of
 from pe.training.checkpoints import last_whole, step_of
@@ -107,7 +108,7 @@ def _trainer(settings: TrainSettings, work: Work, start: Start, folder: Path, ro
             if stage.wordings:
                 check_wordings(stage.wordings)
             monitor = Monitor(max_tokens=stage.max_completion_length)
-            reward = RolloutReward(stage, monitor)
+            reward = RolloutReward(stage, monitor, start.tokenizer, end_tokens(start.model, start.tokenizer))
             trainer = Grpo(reward_funcs=reward, **common)
             trainer.monitor = monitor
             trainer.add_callback(KeepRollouts(folder, reward, trainer, rows))

@@ -1,6 +1,6 @@
 """The coordinate tokens of a format in a model's tokenizer: one token each, and never dropped from the text.
 
-They are no special tokens: decoding that skips those, as TRL's rollouts do, would take them out of the answer.
+New ones are no special tokens: decoding that skips those, as many tools do, would take them out of the answer.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ def check_coordinates(tokenizer: Any, format_name: str) -> None:
         return
     for token in form.vocabulary.tokens():
         ids = tokenizer.encode(token, add_special_tokens=False)
-        if len(ids) != 1 or tokenizer.decode(ids, skip_special_tokens=True).strip() != token:
+        if len(ids) != 1 or tokenizer.decode(ids).strip() != token:
             raise ModelError(
                 f"format {format_name}: the tokenizer makes {len(ids)} tokens of {token} and decodes them as "
-                f"{tokenizer.decode(ids, skip_special_tokens=True)!r}: it has to be one token that is not special"
+                f"{tokenizer.decode(ids)!r}: it has to be one token"
             )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from pe.errors import ModelError
-from pe.evaluation.vlm import Vlm, load_vlm
+from pe.evaluation.vlm import Vlm, answer_text, end_tokens, load_vlm
 from pe.training.vocabulary import add_coordinates, check_coordinates
 from tests import vlms
 
@@ -50,11 +50,13 @@ def test_native_tokens_have_to_be_there(tmp_path: Path) -> None:
         add_coordinates(vlm.model, vlm.processor, "paligemma")
 
 
-def test_special_tokens_would_vanish_from_answers(tmp_path: Path) -> None:
+def test_tokens_that_are_special_ones_stay_in_answers(tmp_path: Path) -> None:
     from transformers import AddedToken
 
     vlm = load_vlm(str(vlms.qwen2_5_vl(tmp_path, coordinates=False)), "cpu")
     tokens: list[Any] = [AddedToken(f"<{number}>", special=True) for number in range(1000)]
     vlm.tokenizer.add_tokens(tokens, special_tokens=True)
-    with pytest.raises(ModelError, match="not special"):
-        check_coordinates(vlm.tokenizer, "rexomni")
+    check_coordinates(vlm.tokenizer, "rexomni")
+    text = "<|box_start|><1><2><3><4><|box_end|>"
+    ids = [*vlm.tokenizer.encode(text), vlm.tokenizer.eos_token_id, vlm.tokenizer.pad_token_id]
+    assert answer_text(vlm.tokenizer, ids, end_tokens(vlm.model, vlm.tokenizer)) == text

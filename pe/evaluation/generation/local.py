@@ -12,7 +12,7 @@ from pe.errors import InputError, PeError, SampleError
 from pe.evaluation.generation.lines import Line, answered, failed
 from pe.evaluation.generation.rows import Item
 from pe.evaluation.generation.settings import GenerationSettings
-from pe.evaluation.vlm import Vlm, check_seen, media_tokens, messages_of
+from pe.evaluation.vlm import Vlm, answer_text, check_seen, end_tokens, media_tokens, messages_of
 from pe.shards.pictures import load_picture
 from pe.shards.sources.base import Meta
 
@@ -32,11 +32,8 @@ class LocalModel:
         self._most = settings.batch_size
         self._made = False
         tokenizer = vlm.tokenizer
-        ends = vlm.model.generation_config.eos_token_id
-        self._ends = {ends} if isinstance(ends, int) else set(ends or ())
-        # Base models end with what pads; nothing follows it.
+        self._ends = end_tokens(vlm.model, tokenizer)
         pad = tokenizer.pad_token_id
-        self._ends |= {tokenizer.eos_token_id, pad} - {None}
         self._config = transformers.GenerationConfig(
             max_new_tokens=settings.max_new_tokens,
             do_sample=False,
@@ -135,9 +132,8 @@ class LocalModel:
         return [self._line(item, row) for (item, _), row in zip(asked, tokens[:, start:].tolist(), strict=True)]
 
     def _line(self, item: Item, tokens: list[int]) -> Line:
-        end = next((index for index, token in enumerate(tokens) if token in self._ends), None)
-        # Coordinate and box tokens may be special ones, so that all are kept but the end and what pads it.
-        text = self._vlm.tokenizer.decode(tokens[:end], skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        text = answer_text(self._vlm.tokenizer, tokens, self._ends)
+        end = next((place for place, token in enumerate(tokens) if token in self._ends), None)
         made = len(tokens) if end is None else end + 1
         return answered(item, text, tokens=made, truncated=end is None)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pe.errors import InputError
+from pe.evaluation.vlm import answer_text
 from pe.schemas.sample import Sample
 from pe.training.settings import SftStage
 
@@ -56,9 +57,8 @@ def read_batch(
 
 
 def round_trip(tokenizer: Any, text: str) -> str:
-    """`text` as tokens, decoded as TRL decodes rollouts."""
-    ids = tokenizer.encode(text, add_special_tokens=False)
-    return str(tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+    """`text` as tokens, decoded as rollouts are."""
+    return answer_text(tokenizer, tokenizer.encode(text, add_special_tokens=False), ())
 
 
 def _collate(examples: Sequence[dict[str, Any]], processor: Any) -> Any:

@@ -143,8 +143,8 @@ def _check_round_trip(samples: Sequence[Sample], tokenizer: Any) -> None:
         if gold.score is not None and found.score != gold.score:
             raise ModelError(
                 f"{sample.key} ({sample.data_source}): its gold text {sample.gold_text[:80]!r} scores {gold.score:.3f} "
-                f"and comes out of the tokenizer as {text[:80]!r}, which scores {found.score}: some of its marks are "
-                "special tokens, which rollouts are decoded without"
+                f"and comes out of the tokenizer as {text[:80]!r}, which scores {found.score}: this model's tokenizer "
+                "does not go with the format"
             )
 
 
