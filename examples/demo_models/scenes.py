@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from pe.engines.synthetic.looks import COLOURS, TEXTURES
+from pe.engines.synthetic.looks import COLOURS, SIZES, TEXTURES
 from pe.engines.synthetic.outlines import SHAPES
 from pe.engines.synthetic.scene import WORLDS, draw_scene, scene_rng
 
@@ -18,7 +18,7 @@ MOST = WORLDS["base"].most
 
 
 def draw(job: tuple[int, str, int]) -> dict[str, np.ndarray]:
-    """CHUNK scenes from scene number `start`: pixels, owner, count, kinds (shape, colour, texture) and boxes."""
+    """CHUNK scenes from scene number `start`: pixels, owner, count, kinds (shape, colour, texture), sizes and boxes."""
     cv2.setNumThreads(1)
     seed, split, start = job
     world = WORLDS["base"]
@@ -27,6 +27,7 @@ def draw(job: tuple[int, str, int]) -> dict[str, np.ndarray]:
     owner = np.zeros((CHUNK, side, side), np.uint8)
     count = np.zeros(CHUNK, np.int64)
     kinds = np.zeros((CHUNK, MOST, 3), np.int64)
+    sizes = np.zeros((CHUNK, MOST), np.int64)
     boxes = np.zeros((CHUNK, MOST, 4), np.float32)
     colours = tuple(COLOURS)
     for row in range(CHUNK):
@@ -38,8 +39,9 @@ def draw(job: tuple[int, str, int]) -> dict[str, np.ndarray]:
         owner[row], count[row] = scene.owner, len(scene.things)
         for i, thing in enumerate(scene.things):
             kinds[row, i] = SHAPES.index(thing.shape), colours.index(thing.colour), TEXTURES.index(thing.texture)
+            sizes[row, i] = tuple(SIZES).index(thing.size)
             boxes[row, i] = scene.box(i)
-    return {"pixels": pixels, "owner": owner, "count": count, "kinds": kinds, "boxes": boxes}
+    return {"pixels": pixels, "owner": owner, "count": count, "kinds": kinds, "sizes": sizes, "boxes": boxes}
 
 
 def main() -> None:

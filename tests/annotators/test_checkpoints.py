@@ -84,7 +84,7 @@ def test_every_entry_can_be_fetched_and_is_named_once() -> None:
         assert known.adapters
         assert not known.url or known.url.startswith("https://")
         assert known.sha256 == "" or len(known.sha256) == 64
-        assert known.kind in ("detector", "segmenter", "text")
+        assert known.kind in ("detector", "segmenter", "text", "vlm")
 
 
 def test_a_known_file_is_fetched_once_and_checked(
