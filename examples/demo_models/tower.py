@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from base_model import CELLS, GRID, MERGE, PATCH, SIDE, build, patches, positions, processor, see
+from base_model import CELLS, GRID, PATCH, SIDE, build, patches, positions, processor, see
 from detector import giou
 from scenes import load
 from torch.nn import functional

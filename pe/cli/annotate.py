@@ -27,26 +27,26 @@ def annotate(
         bool | None, typer.Option("--region-captions", help="Caption each instance too.")
     ] = None,
     annotations: Annotated[str | None, typer.Option(help="COCO or LVIS JSON, YOLO data.yaml or labels.")] = None,
-    box_threshold: Annotated[float | None, typer.Option(help="Least score of a box [0.35].")] = None,
-    text_threshold: Annotated[float | None, typer.Option(help="Least mean score of a phrase [0.25].")] = None,
-    epsilon: Annotated[float | None, typer.Option(help="Ring simplification, share of perimeter [0.005].")] = None,
-    simplify: Annotated[str | None, typer.Option(help="Rings' vertices: dp or fit (to the pixels) [dp].")] = None,
-    orientation: Annotated[str | None, typer.Option(help="cw, ccw or simpleseg-compat [cw].")] = None,
+    box_threshold: Annotated[float | None, typer.Option(help="Least score of a box (0.35).")] = None,
+    text_threshold: Annotated[float | None, typer.Option(help="Least mean score of a phrase (0.25).")] = None,
+    epsilon: Annotated[float | None, typer.Option(help="Ring simplification, share of perimeter (0.005).")] = None,
+    simplify: Annotated[str | None, typer.Option(help="Rings' vertices: dp or fit (to the pixels) (dp).")] = None,
+    orientation: Annotated[str | None, typer.Option(help="cw, ccw or simpleseg-compat (cw).")] = None,
     filter: Annotated[
         list[str] | None, typer.Option(help="NAME:KEY=VALUE, such as size:min_side=64; repeatable.")
     ] = None,
     near_duplicates: Annotated[
-        str | None, typer.Option(help="drop or keep pictures that look like an earlier one [keep].")
+        str | None, typer.Option(help="drop or keep pictures that look like an earlier one (keep).")
     ] = None,
     respect_opt_out: Annotated[
-        bool | None, typer.Option("--respect-opt-out/--ignore-opt-out", help="Leave out what asks for it [on].")
+        bool | None, typer.Option("--respect-opt-out/--ignore-opt-out", help="Leave out what asks for it (on).")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N [auto].")] = None,
-    dtype: Annotated[str | None, typer.Option(help="float32, float16 or bfloat16 [float32].")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Pictures a model sees at once [4].")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that take slices; one a GPU [1].")] = None,
-    shard_inputs: Annotated[int | None, typer.Option(help="Most inputs a shard covers [1000].")] = None,
-    data_source: Annotated[str | None, typer.Option(help="Its name in every record [SOURCE/grounding].")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N (auto).")] = None,
+    dtype: Annotated[str | None, typer.Option(help="float32, float16 or bfloat16 (float32).")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Pictures a model sees at once (4).")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that take slices; one a GPU (1).")] = None,
+    shard_inputs: Annotated[int | None, typer.Option(help="Most inputs a shard covers (1000).")] = None,
+    data_source: Annotated[str | None, typer.Option(help="Its name in every record (SOURCE/grounding).")] = None,
     config: Annotated[Path | None, typer.Option(help="A YAML file with a section 'annotate'.")] = None,
     preset: Annotated[str | None, typer.Option(help="Settings that ship by name.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and do nothing.")] = False,

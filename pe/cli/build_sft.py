@@ -14,16 +14,16 @@ def build_sft(
     data: Annotated[str | None, typer.Option(help="Annotated shards for the sources that name none.")] = None,
     format: Annotated[str | None, typer.Option(help="The answer format of sources that name none.")] = None,
     rows: Annotated[int | None, typer.Option(help="Rows in all, by the sources' weights.")] = None,
-    epochs: Annotated[float | None, typer.Option(help="Passes over everything, without --rows [1].")] = None,
-    seed: Annotated[int | None, typer.Option(help="Another seed, other rows and order [0].")] = None,
-    part: Annotated[str | None, typer.Option(help="train or val, split by image [train].")] = None,
-    holdout: Annotated[float | None, typer.Option(help="Share of the images that are val's [0].")] = None,
+    epochs: Annotated[float | None, typer.Option(help="Passes over everything, without --rows (1).")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed, other rows and order (0).")] = None,
+    part: Annotated[str | None, typer.Option(help="train or val, split by image (train).")] = None,
+    holdout: Annotated[float | None, typer.Option(help="Share of the images that are val's (0).")] = None,
     tokenizer: Annotated[str | None, typer.Option(help="Counts the tokens of every row: a folder or hub id.")] = None,
     exclude: Annotated[
         list[str] | None, typer.Option(help="An evaluation set whose pictures no row may show; repeatable.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes [1].")] = None,
-    shard_inputs: Annotated[int | None, typer.Option(help="Most rows in a shard [1000].")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes (1).")] = None,
+    shard_inputs: Annotated[int | None, typer.Option(help="Most rows in a shard (1000).")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what the mix would hold; write nothing.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

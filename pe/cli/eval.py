@@ -17,9 +17,9 @@ def evaluate(
     ],
     out: Annotated[Path | None, typer.Option(help="Write the tables here, and the responses of a model.")] = None,
     samples: Annotated[
-        int | None, typer.Option(help="Responses a sample: best of them beside their mean [all].")
+        int | None, typer.Option(help="Responses a sample: best of them beside their mean (all).")
     ] = None,
-    metrics: Annotated[str | None, typer.Option(help="Names with commas [all that apply].")] = None,
+    metrics: Annotated[str | None, typer.Option(help="Names with commas (all that apply).")] = None,
     compare: Annotated[
         Path | None,
         typer.Option(
@@ -29,14 +29,14 @@ def evaluate(
     scenes: Annotated[
         Path | None, typer.Option(help="Annotated shards that know what else is in the pictures.")
     ] = None,
-    resamples: Annotated[int | None, typer.Option(help="Bootstrap draws for intervals; 0: none [1000].")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of sampled responses and of the bootstrap [0].")] = None,
-    temperature: Annotated[float | None, typer.Option(help="Of the model's responses [0; 1 for several].")] = None,
-    max_new_tokens: Annotated[int | None, typer.Option(help="Most tokens of a response [1024].")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Responses at a time [8].")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:i [auto].")] = None,
-    dtype: Annotated[str | None, typer.Option(help="Of the model's weights [auto].")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that run the model [1].")] = None,
+    resamples: Annotated[int | None, typer.Option(help="Bootstrap draws for intervals; 0: none (1000).")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of sampled responses and of the bootstrap (0).")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Of the model's responses (0; 1 for several).")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(help="Most tokens of a response (1024).")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Responses at a time (8).")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:i (auto).")] = None,
+    dtype: Annotated[str | None, typer.Option(help="Of the model's weights (auto).")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that run the model (1).")] = None,
     url: Annotated[str | None, typer.Option(help="Ask this OpenAI-compatible server.")] = None,
     config: Annotated[Path | None, typer.Option(help="A YAML file with a section 'eval'.")] = None,
     preset: Annotated[str, typer.Option(help="Settings that ship.")] = "",

@@ -19,7 +19,7 @@ def export(
         ),
     ],
     split: Annotated[str, typer.Option(help="The split that these samples are.")] = "train",
-    name: Annotated[str, typer.Option(help="The set's name on its card [OUT's].")] = "",
+    name: Annotated[str, typer.Option(help="The set's name on its card (OUT's).")] = "",
     url: Annotated[str, typer.Option(help="Where the set is published, for croissant.json.")] = "",
     creator: Annotated[str, typer.Option(help="Who publishes it, for croissant.json.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

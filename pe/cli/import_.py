@@ -15,22 +15,22 @@ def import_(
         str, typer.Option("--from", help="coco, lvis, yolo, refcoco, imagefolder, rows; d3, visdrone ...")
     ],
     images: Annotated[
-        str | None, typer.Option(help="Where the pictures are [images/ beside the file, or all below it].")
+        str | None, typer.Option(help="Where the pictures are (images/ beside the file, or all below it).")
     ] = None,
     split: Annotated[str | None, typer.Option(help="Only these referring expressions, or this folder.")] = None,
     negatives: Annotated[
         bool | None,
-        typer.Option("--negatives/--no-negatives", help="Take what a file does not show for absent [on]."),
+        typer.Option("--negatives/--no-negatives", help="Take what a file does not show for absent (on)."),
     ] = None,
-    epsilon: Annotated[float | None, typer.Option(help="Ring simplification, share of perimeter [0.005].")] = None,
-    orientation: Annotated[str | None, typer.Option(help="cw, ccw or simpleseg-compat [cw].")] = None,
-    simplify: Annotated[str | None, typer.Option(help="dp (Douglas-Peucker) or fit [dp].")] = None,
+    epsilon: Annotated[float | None, typer.Option(help="Ring simplification, share of perimeter (0.005).")] = None,
+    orientation: Annotated[str | None, typer.Option(help="cw, ccw or simpleseg-compat (cw).")] = None,
+    simplify: Annotated[str | None, typer.Option(help="dp (Douglas-Peucker) or fit (dp).")] = None,
     respect_opt_out: Annotated[
-        bool | None, typer.Option("--respect-opt-out/--ignore-opt-out", help="Leave out what asks for it [on].")
+        bool | None, typer.Option("--respect-opt-out/--ignore-opt-out", help="Leave out what asks for it (on).")
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that take slices [1].")] = None,
-    shard_inputs: Annotated[int | None, typer.Option(help="Most inputs a shard covers [1000].")] = None,
-    data_source: Annotated[str | None, typer.Option(help="Its name in every record [SOURCE/LAYOUT].")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that take slices (1).")] = None,
+    shard_inputs: Annotated[int | None, typer.Option(help="Most inputs a shard covers (1000).")] = None,
+    data_source: Annotated[str | None, typer.Option(help="Its name in every record (SOURCE/LAYOUT).")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Bring annotations of another tool into annotated shards, every picture accounted for.

@@ -12,7 +12,7 @@ def mine(
     model: Annotated[str, typer.Argument(help="A folder, hub id or short name; with --url the server's name for it.")],
     out: Annotated[Path, typer.Argument(help="The output folder for the rows that are kept.")],
     on: Annotated[Path, typer.Option(metavar="SHARDS", help="An output folder of rl rows, or one .tar.")],
-    samples: Annotated[int | None, typer.Option(help="Answers a row [8].")] = None,
+    samples: Annotated[int | None, typer.Option(help="Answers a row (8).")] = None,
     keep: Annotated[
         list[str] | None,
         typer.Option(
@@ -20,7 +20,7 @@ def mine(
         ),
     ] = None,
     preset: Annotated[str | None, typer.Option(help="falcon-hd, v-triune-boxes or v-triune-reasoning.")] = None,
-    pass_at: Annotated[float | None, typer.Option(help="The least reward of a right answer [0.5].")] = None,
+    pass_at: Annotated[float | None, typer.Option(help="The least reward of a right answer (0.5).")] = None,
     component: Annotated[
         str | None, typer.Option(help="The component that is the reward (default: the score).")
     ] = None,
@@ -28,13 +28,13 @@ def mine(
         list[str] | None, typer.Option(help="KEY=VALUE over the verifiers' parameters, such as threshold=0.5.")
     ] = None,
     greedy: Annotated[bool | None, typer.Option(help="Ask for a greedy answer as well (default: yes).")] = None,
-    temperature: Annotated[float | None, typer.Option(help="Of the samples [1].")] = None,
-    max_new_tokens: Annotated[int | None, typer.Option(help="Most tokens of an answer [1024].")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Of the samples (1).")] = None,
+    max_new_tokens: Annotated[int | None, typer.Option(help="Most tokens of an answer (1024).")] = None,
     answers: Annotated[Path | None, typer.Option(help="Answers to use and add to (default: OUT/cache).")] = None,
     url: Annotated[str | None, typer.Option(help="An OpenAI-compatible server; else the model runs here.")] = None,
-    concurrency: Annotated[int | None, typer.Option(help="Requests at a time [8].")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Answers at a time [8].")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes; on several GPUs one a GPU [1].")] = None,
+    concurrency: Annotated[int | None, typer.Option(help="Requests at a time (8).")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Answers at a time (8).")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; on several GPUs one a GPU (1).")] = None,
     device: Annotated[str | None, typer.Option(help="auto (the default), cpu, cuda or cuda:i.")] = None,
     dtype: Annotated[str | None, typer.Option(help="Of the weights (default: theirs; on a CPU float32).")] = None,
     config: Annotated[Path | None, typer.Option(help="A YAML file with a section 'mine'.")] = None,

@@ -104,7 +104,7 @@ def validate(
 @recipes.command()
 def run(
     recipe: Word,
-    out: Annotated[Path | None, typer.Option(help="The folder that its paths are relative to [its name].")] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder that its paths are relative to (its name).")] = None,
     start: Annotated[str, typer.Option("--from", help="The section to start with.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and do nothing.")] = False,
 ) -> None:

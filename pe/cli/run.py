@@ -11,7 +11,7 @@ import typer
 def run(
     file: Annotated[Path, typer.Argument(help="A YAML file with sections such as synth, build_sft, train, eval.")],
     out: Annotated[
-        Path | None, typer.Option(help="The folder that its paths are relative to [the file's name].")
+        Path | None, typer.Option(help="The folder that its paths are relative to (the file's name).")
     ] = None,
     start: Annotated[str, typer.Option("--from", help="The section to start with.")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and do nothing.")] = False,

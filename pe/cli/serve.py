@@ -10,14 +10,14 @@ import typer
 
 def serve(
     host: Annotated[str | None, typer.Option(help="The address; any but this machine's own needs a token.")] = None,
-    port: Annotated[int | None, typer.Option(help="The port, 0 for any that is free [8400].")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that score [2].")] = None,
-    token_file: Annotated[Path | None, typer.Option(help="Holds the token [else PE_SERVE_TOKEN].")] = None,
-    time_limit: Annotated[float | None, typer.Option(help="Seconds for one request [30].")] = None,
-    stop_limit: Annotated[int | None, typer.Option(help="Seconds for what is in flight at the end [30].")] = None,
-    body_limit: Annotated[int | None, typer.Option(help="Most MiB of a request [16].")] = None,
+    port: Annotated[int | None, typer.Option(help="The port, 0 for any that is free (8400).")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that score (2).")] = None,
+    token_file: Annotated[Path | None, typer.Option(help="Holds the token (else PE_SERVE_TOKEN).")] = None,
+    time_limit: Annotated[float | None, typer.Option(help="Seconds for one request (30).")] = None,
+    stop_limit: Annotated[int | None, typer.Option(help="Seconds for what is in flight at the end (30).")] = None,
+    body_limit: Annotated[int | None, typer.Option(help="Most MiB of a request (16).")] = None,
     judge_iou: Annotated[
-        str | None, typer.Option(help="IoU threshold of /judge: average, dynamic or a number [average].")
+        str | None, typer.Option(help="IoU threshold of /judge: average, dynamic or a number (average).")
     ] = None,
 ) -> None:
     """Score responses over HTTP: POST /score, V-Triune's POST /judge, GET /health, GET /metrics.

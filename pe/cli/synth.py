@@ -10,12 +10,12 @@ import typer
 
 def synth(
     out: Annotated[Path, typer.Argument(help="The output folder; asking for more scenes later adds to it.")],
-    scenes: Annotated[int | None, typer.Option(help="How many scenes [1000].")] = None,
-    profile: Annotated[str | None, typer.Option(help="base, dense, language or text [base].")] = None,
-    split: Annotated[str | None, typer.Option(help="train, test or kept_out [train].")] = None,
-    seed: Annotated[int | None, typer.Option(help="Another seed, other scenes [0].")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that draw [1].")] = None,
-    shard_inputs: Annotated[int | None, typer.Option(help="Most scenes in a shard [1000].")] = None,
+    scenes: Annotated[int | None, typer.Option(help="How many scenes (1000).")] = None,
+    profile: Annotated[str | None, typer.Option(help="base, dense, language or text (base).")] = None,
+    split: Annotated[str | None, typer.Option(help="train, test or kept_out (train).")] = None,
+    seed: Annotated[int | None, typer.Option(help="Another seed, other scenes (0).")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that draw (1).")] = None,
+    shard_inputs: Annotated[int | None, typer.Option(help="Most scenes in a shard (1000).")] = None,
     data_source: Annotated[str | None, typer.Option(help="Its name in every record.")] = None,
     config: Annotated[Path | None, typer.Option(help="A YAML file with a section 'synth'.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

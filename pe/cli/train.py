@@ -25,7 +25,7 @@ def train(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder; the same command goes on there.")] = None,
     stage: Annotated[str | None, typer.Option(help="Only the stages of this kind: sft or grpo.")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N [auto].")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda or cuda:N (auto).")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what it takes, draw the first batch, stop.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

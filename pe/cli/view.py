@@ -10,7 +10,7 @@ import typer
 
 def view(
     out: Annotated[Path, typer.Argument(help="The output folder, or the folder of a run.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="The page [OUT/view.html].")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The page (OUT/view.html).")] = None,
     limit: Annotated[int, typer.Option(min=0, help="Most samples (rollouts a stage), evenly spread; 0 for all.")] = 200,
     source: Annotated[str | None, typer.Option(help="Only those with this in source or data_source.")] = None,
     phrase: Annotated[str | None, typer.Option(help="Only those with an object of this phrase.")] = None,

@@ -38,3 +38,19 @@ def test_a_wrong_command_is_usage_and_names_the_nearest() -> None:
     assert done.returncode == 2
     assert "annotate" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_no_help_holds_words_in_square_brackets_that_typer_would_drop() -> None:
+    done = run(
+        "import re, typer.main\n"
+        "from pe.cli import app\n"
+        "def walk(command):\n"
+        "    for one in getattr(command, 'commands', {}).values(): yield from walk(one)\n"
+        "    yield command\n"
+        "texts = [text for one in walk(typer.main.get_command(app))\n"
+        "         for text in (one.help, *(getattr(part, 'help', None) for part in one.params)) if text]\n"
+        "print(len(texts), [text for text in texts if re.search(r'\\[[a-z]', text)])"
+    )
+    count, found = done.stdout.split(" ", 1)
+    assert int(count) > 100
+    assert found.strip() == "[]"
