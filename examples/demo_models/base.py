@@ -84,7 +84,7 @@ def _format(name: str) -> Format:
 
 @dataclass
 class Asked:
-    """A question and its answer; `marks` are the last character of each phrase asked for and its leftmost box, or None."""
+    """A question and its answer; `marks`: the last character of each phrase asked for, and its leftmost box or None."""
 
     question: str
     answer: str
@@ -108,26 +108,25 @@ class Asker:
         looks, boxes = batch.looks[i, :count].numpy(), batch.boxes[i, :count].numpy()
         drawn = rng.random()
         if drawn < 0.74 + 0.26 * easy or not count:
-            return self._boxes(rng, looks, boxes, self.rexomni, self.detect, easy)
+            return self.boxes(rng, looks, boxes, easy)
         if drawn < 0.84:
             return self._caption(rng, looks, boxes)
         if drawn < 0.91:
             return self._mask(rng, looks, boxes, owner)
         if drawn < 0.96:
             points = [interior_point(owner == k + 1) or (0.0, 0.0) for k in range(count)]
-            return self._boxes(rng, looks, boxes, self.rexomni, self.detect, easy, points)
+            return self.boxes(rng, looks, boxes, easy, points)
         return self._count(rng, looks)
 
-    def _boxes(
+    def boxes(
         self,
         rng: np.random.Generator,
         looks: np.ndarray,
         boxes: np.ndarray,
-        form: Format,
-        words: Wordings,
         easy: float,
         points: list[tuple[float, float]] | None = None,
     ) -> Asked:
+        """The boxes, or the `points`, of some phrases of a scene and of some that are true of nothing in it."""
         said = names(rng, looks)
         there = list(dict.fromkeys(said))
         if rng.random() < easy:
@@ -150,13 +149,13 @@ class Asker:
                 elif said[k] == phrase:
                     items.append(Item(phrase, point=points[k]))
         missing = tuple(phrase for phrase in asked if phrase not in there)
-        question = words.ask("point" if points is not None else "detect", rng, several(asked))
+        question = self.detect.ask("point" if points is not None else "detect", rng, several(asked))
         marks, at = [], 0
         for phrase in asked:
             at = question.find(phrase, at) + len(phrase)
             leftmost = next((tuple(boxes[k].tolist()) for k in order if said[k] == phrase), None)
             marks.append((at - 1, leftmost))
-        return Asked(question, form.encode(Answer(tuple(items), missing), SIZE, SIZE), marks)
+        return Asked(question, self.rexomni.encode(Answer(tuple(items), missing), SIZE), marks)
 
     def _mask(self, rng: np.random.Generator, looks: np.ndarray, boxes: np.ndarray, owner: np.ndarray) -> Asked:
         """The outer rings of one phrase's things, few corners each; boxes where a thing is in several parts."""
@@ -170,7 +169,7 @@ class Asker:
             if said[k] == phrase:
                 rings = [ring for ring in mask_to_rings(owner == k + 1, RING_EPSILON, "cw") if signed_area(ring) > 0]
                 if len(rings) != 1:
-                    return self._boxes(rng, looks, boxes, self.rexomni, self.detect, 0.0)
+                    return self.boxes(rng, looks, boxes, 0.0)
                 items.append(Item(phrase, rings=(tuple(rings[0].ravel().tolist()),)))
         question = self.shapes.ask("text-to-mask", rng, single(phrase))
         leftmost = next((tuple(boxes[k].tolist()) for k in order if said[k] == phrase), None)
@@ -370,12 +369,8 @@ def evaluate(model: torch.nn.Module, made: object, data: dict[str, np.ndarray], 
         batch = Targets(data, np.arange(start, start + 50), np.zeros(50, bool))
         asked = []
         for i in range(50):
-            n = int(batch.count[i])
-            asked.append(
-                asker._boxes(
-                    rng, batch.looks[i, :n].numpy(), batch.boxes[i, :n].numpy(), asker.rexomni, asker.detect, 0
-                )
-            )
+            looks, boxes = (part[i, : int(batch.count[i])].numpy() for part in (batch.looks, batch.boxes))
+            asked.append(asker.boxes(rng, looks, boxes, 0.0))
         texts = [SYSTEM + USER + one.question + ASK for one in asked]
         given = words(texts, add_special_tokens=False, return_tensors="pt", padding=True)
         pad = words.convert_tokens_to_ids("<|image_pad|>")

@@ -75,7 +75,7 @@ def tokenizer(texts: Iterable[str]) -> object:
     numbers = [f"<{number}>" for number in range(COORDINATES)]
     raw.add_tokens([AddedToken(token, special=False, normalized=False) for token in (*MARKS, *numbers)])
     fast = Qwen2TokenizerFast(
-        tokenizer_object=raw, eos_token="<|im_end|>", pad_token="<|endoftext|>", unk_token=None, bos_token=None
+        tokenizer_object=raw, eos_token=SPECIAL[2], pad_token=SPECIAL[0], unk_token=None, bos_token=None
     )
     fast.padding_side = "left"
     return fast
@@ -105,8 +105,8 @@ def build(words: object, width: int = 144, layers: int = 5, tower: int = 128, bl
         "spatial_merge_size": MERGE, "out_hidden_size": width, "window_size": SIDE,
         "fullatt_block_indexes": list(range(blocks)),
     }  # fmt: skip
-    # Rows and columns need frequencies that tell eight cells apart, and what a thing is has to be found at any distance,
-    # by the lowest ones: of 18 the two highest are for time, two for rows, the rest for columns.
+    # Rows and columns need frequencies that tell eight cells apart, and what a thing is has to be found at any
+    # distance, by the lowest ones: of 18 the two highest are for time, two for rows, the rest for columns.
     section = [2, 2, width // 8 - 4]
     text = {
         "hidden_size": width, "intermediate_size": 5 * width // 2, "num_hidden_layers": layers,
@@ -158,7 +158,7 @@ def attend(
 
 
 def see(visual: torch.nn.Module, flat: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """What `visual` makes of whole batches of equal pictures: the patches (B, GRID^2, tower), the cells (B, CELLS^2, width).
+    """What `visual` makes of a batch of equal pictures: patches (B, GRID^2, tower) and cells (B, CELLS^2, width).
 
     The library goes through a batch picture by picture; tests hold both against each other.
     """

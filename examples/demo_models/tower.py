@@ -117,7 +117,7 @@ def optimizers(modules: list[torch.nn.Module], rate: float) -> list[torch.optim.
 
 @torch.no_grad()
 def evaluate(visual: torch.nn.Module, readers: Readers, data: dict[str, np.ndarray], count: int) -> dict[str, float]:
-    """How right the readers are on `count` scenes: looks of patches and of centres, and F1 of things named and boxed."""
+    """How right the readers are on `count` scenes: looks of patches and centres, F1 of things named and boxed."""
     right = np.zeros(6)
     total = np.zeros(2)
     hits = said = things = 0
