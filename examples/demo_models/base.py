@@ -46,6 +46,8 @@ MODES = (0.25, 0.6, 0.08, 0.07)
 PARTS = ((0,), (0, 1), (0, 2), (0, 1, 2))
 BELL = 5.0
 """Bins of a coordinate within one standard deviation of its target: 0.64 px of 128."""
+PIXELS = [int(edge * (COORDINATES - 1) / SIDE + 0.5) for edge in range(SIDE + 1)]
+"""The bins of whole pixels: boxes end nowhere else, and a bell over all of them would leave little for any one."""
 RING_EPSILON = 0.02
 
 
@@ -312,14 +314,16 @@ def read(model: torch.nn.Module, packed: Packed, cells: torch.Tensor) -> tuple[t
 
 
 def say(hidden: torch.Tensor, table: torch.Tensor, wanted: torch.Tensor, first: int) -> torch.Tensor:
-    """Cross entropy of the tokens `wanted`; of a coordinate, against a bell over the bins around it."""
+    """Cross entropy of the tokens `wanted`; of a coordinate, against a bell over the pixels around it."""
     chosen = wanted >= 0
     target = wanted[chosen]
     logits = (hidden[chosen] @ table.T).float()
     number = (target >= first) & (target < first + COORDINATES)
     word = functional.cross_entropy(logits[~number], target[~number], reduction="sum")
     bins = torch.arange(COORDINATES)
-    bell = torch.exp(-0.5 * ((bins[None] - (target[number] - first)[:, None]) / BELL) ** 2)
+    away = (bins[None] - (target[number] - first)[:, None]).abs()
+    whole = torch.zeros(COORDINATES, dtype=torch.bool).index_fill(0, torch.tensor(PIXELS), True)
+    bell = torch.exp(-0.5 * (away / BELL) ** 2) * (whole | (away == 0))
     bell = bell / bell.sum(1, keepdim=True)
     chance = logits[number].log_softmax(1)[:, first : first + COORDINATES]
     entropy = -(bell * (bell + 1e-9).log()).sum()

@@ -97,4 +97,4 @@ def greedy_hits(hits: npt.NDArray[np.bool_]) -> int:
     for row in hits:
         candidates = np.flatnonzero(row & free)
         free[candidates[:1]] = False
-    return hits.shape[1] - int(free.sum())
+    return int(hits.shape[1]) - int(free.sum())

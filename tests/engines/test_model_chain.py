@@ -366,6 +366,7 @@ def shipped(root: Path, models: dict[str, Path], monkeypatch: pytest.MonkeyPatch
     """The small models in the place of those that come with pe."""
     shutil.copytree(models["transformers"], root / "demo" / "grounding-dino")
     shutil.copytree(models["sam"], root / "demo" / "sam")
+    shutil.copytree(models["vlm"], root / "demo" / "base")
     monkeypatch.setattr(checkpoints, "ASSETS", root)
 
 
