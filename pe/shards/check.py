@@ -156,7 +156,7 @@ def _record_problem(record: bytes, image: bytes, key: str, image_sha256: str) ->
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        return f"the record does not validate ({where}: {first['msg']})"
+        return f"the record does not validate ({where + ': ' if where else ''}{first['msg']})"
     except (ValueError, TypeError, RecursionError) as error:
         return f"the record holds JSON that cannot be read ({error})"
     if sample.key != key:

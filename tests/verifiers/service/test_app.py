@@ -230,8 +230,7 @@ def test_a_worker_that_is_killed_is_replaced_and_its_scores_arrive(server: Serve
     finally:
         ended.set()
         thread.join()
-    server.until_ready()
-    assert server.http.get("/health").json() == {"status": "ready", "workers": 2, "ready": 2}
+    wait(lambda: server.http.get("/health").json() == {"status": "ready", "workers": 2, "ready": 2})
 
 
 def test_health_says_when_no_worker_is_there(server: Server) -> None:
