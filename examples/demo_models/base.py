@@ -414,7 +414,7 @@ def main() -> None:
     parser.add_argument("--tower", type=Path, default=Path("build/demo-models/tower/checkpoint.pt"))
     parser.add_argument("--work", type=Path, default=Path("build/demo-models/base"))
     parser.add_argument("--out", type=Path, default=Path("pe/assets/demo/base"))
-    parser.add_argument("--steps", type=int, default=2600)
+    parser.add_argument("--steps", type=int, default=2300)
     parser.add_argument("--batch", type=int, default=24)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=1)

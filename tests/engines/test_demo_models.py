@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 from safetensors import safe_open
 
+from benchmarks.demo_base import captions
 from pe import registry
 from pe.annotators.base import AdapterSettings, Instance
 from pe.annotators.checkpoints import ASSETS
@@ -56,6 +57,25 @@ def test_labels_of_fresh_scenes_are_good(labelled: tuple[Path, Path]) -> None:
     assert result["captions"]["precision"] >= 0.6
 
 
+def test_the_base_binds_what_it_is_asked(labelled: tuple[Path, Path], tmp_path: Path) -> None:
+    pe("build-rl", "demo", tmp_path / "rows", "--data", labelled[0])
+    words = ["--on", tmp_path / "rows", "--max-new-tokens", 128, "--batch-size", 50, "--json"]
+    figures = json.loads(pe("eval", "demo-base", *words, "--out", tmp_path / "evaluation"))["groups"]["all"]
+    assert figures["box-f1-one-to-one"]["F1@.50"]["value"] >= LEAST_F1
+    assert figures["rejection"]["hallucination"]["value"] <= 0.2
+
+
+def test_captions_of_fresh_scenes_are_true(labelled: tuple[Path, Path]) -> None:
+    world, out = labelled
+    found = captions(out, world)
+    assert found["captions all true"] >= LEAST_TRUE
+    assert found["kinds of things named"] >= 0.75
+
+
+# Well under what benchmarks/demo_base.py prints for a thousand scenes.
+LEAST_F1, LEAST_TRUE = 0.75, 0.6
+
+
 # Well under what benchmarks/demo_quality.py prints for a thousand scenes: a hundred vary.
 LEAST = {"mask_precision": 0.8, "mask_recall": 0.75, "ap50": 0.75, "mask_iou": 0.8, "ring_iou": 0.8}
 
@@ -74,6 +94,7 @@ def test_the_truth_tells_phrases_and_nothing_else(labelled: tuple[Path, Path]) -
 def test_they_are_as_small_as_they_should_be() -> None:
     folders = [ASSETS / "demo" / name for name in ("grounding-dino", "sam")]
     assert sum(path.stat().st_size for folder in folders for path in folder.iterdir()) < 20e6
+    assert sum(path.stat().st_size for path in (ASSETS / "demo" / "base").iterdir()) < 10e6
     with safe_open(folders[0] / "model.safetensors", "np") as weights:
         assert sum(np.prod(weights.get_slice(key).get_shape()) for key in weights.keys()) <= 3_000_000  # noqa: SIM118
 
