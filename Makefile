@@ -52,7 +52,7 @@ lint: $(TEST)/ready
 	$(TEST)/bin/mypy
 
 test: $(TEST)/ready lint
-	$(TEST)/bin/python -m pytest -m 'not slow'
+	OMP_NUM_THREADS=1 $(TEST)/bin/python -m pytest -n 2 -m 'not slow'
 
 test-slow: $(TEST)/ready
 	$(TEST)/bin/python -m pytest -m slow
