@@ -36,7 +36,7 @@ demo: $(DEMO)/ready
 demo-train: $(TEST)/ready
 	$(TEST)/bin/pe run examples/demo_train.yaml --out build/demo-train
 
-# The weights under pe/assets/demo, from nothing: about five CPU hours; killed, it goes on from its last checkpoint.
+# The weights under pe/assets/demo, from nothing: some four and a half CPU hours by estimate; killed, it goes on from its last checkpoint.
 TRAIN := OMP_NUM_THREADS=1 MALLOC_MMAP_THRESHOLD_=4000000000 MALLOC_TRIM_THRESHOLD_=8000000000 $(TEST)/bin/python
 demo-models: $(TEST)/ready
 	$(TRAIN) examples/demo_models/scenes.py build/demo-models/scenes --split test --scenes 1000
