@@ -1,19 +1,23 @@
-"""A recipe with several seeds, and a table of what its arms reach: mean and range over the seeds.
+"""Recipes with several seeds, and for each a table of what its arms reach: mean and range over the seeds.
 
     python benchmarks/claims.py rex-omni-small vlm-r1-small --seeds 0 1 2 --out build/claims
 
-Each seed is a `pe run` in a folder of its own, so that the command goes on where it was killed. Scenes, rows and models
-before training are the same for every seed; order, rollouts and new weights are not.
+A recipe is one `pe run` in a folder of its own, which goes on where it was killed: its data are made once, its
+trainings and what is evaluated of them once a seed, in `seed-N/`. Order, rollouts and new weights differ between seeds.
+Recipes run beside each other, one a core.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections import defaultdict
-from pathlib import Path
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
 from statistics import mean
 from typing import Any
 
@@ -23,89 +27,158 @@ from pe.recipes.shipped import recipe_path
 from pe.schemas.settings import read_yaml
 
 FIGURES = (
-    ("box-f1-one-to-one", "F1@.50", "F1@.5"),
     ("box-f1-one-to-one", "F1@mean", "F1@mean"),
+    ("box-f1-one-to-one", "F1@.50", "F1@.5"),
     ("box-f1-one-to-one", "precision@.50", "precision"),
     ("box-f1-one-to-one", "recall@.50", "recall"),
+    ("region-iou-union", "gIoU", "gIoU"),
+    ("region-iou-union", "cIoU", "cIoU"),
+    ("mask-f1-one-to-one", "precision@.50", "mask precision"),
+    ("mask-f1-one-to-one", "recall@.50", "mask recall"),
     ("off-target", "a response", "off target"),
-    ("objects-a-response", "objects", "boxes"),
+    ("objects-a-response", "objects", "objects"),
     ("objects-a-response", "truths", "truths"),
     ("duplicate-ratio", "duplicates", "duplicates"),
-    ("large-box-ratio", "large", "large"),
+    ("large-box-ratio", "large boxes", "large"),
     ("rejection", "hallucination", "hallucination"),
-    ("region-iou-union", "gIoU", "gIoU"),
     ("count-error", "exact", "exact"),
     ("reward", "score", "reward"),
 )
+"""Metric, its figure, and the title of its column; columns that no arm of a recipe has are left out."""
+LESS_IS_BETTER = {"off target", "duplicates", "large", "hallucination"}
+NO_JUDGEMENT = {"objects", "truths"}
+
+Figures = dict[str, float]
 
 
-def seeded(path: Path, seed: int) -> dict[str, Any]:
-    """The recipe at `path` with `seed` in each of its trainings."""
-    recipe = read_yaml(path.read_text("utf-8"))
-    trainings = recipe["train"] if isinstance(recipe["train"], list) else [recipe["train"]]
-    recipe["train"] = [{**training, "seed": seed} for training in trainings]
-    return recipe
+def seeded(recipe: dict[str, Any], seeds: list[int]) -> dict[str, Any]:
+    """The recipe with its trainings, and the evaluations of what they make, once a seed."""
+    trainings = _list(recipe["train"])
+    made = {PurePosixPath(training["out"]) for training in trainings}
+    evaluations = _list(recipe["eval"])
+    made |= {PurePosixPath(item["out"]) for item in evaluations if _below(item["model"], made)}
+
+    def moved(settings: dict[str, Any], seed: int) -> dict[str, Any]:
+        return {
+            key: f"seed-{seed}/{value}" if key in ("out", "model", "compare") and _below(value, made) else value
+            for key, value in settings.items()
+        }
+
+    once = [item for item in evaluations if not _below(item["model"], made)]
+    again = [item for item in evaluations if _below(item["model"], made)]
+    return {
+        **recipe,
+        "train": [{**moved(training, seed), "seed": seed} for seed in seeds for training in trainings],
+        "eval": once + [moved(item, seed) for seed in seeds for item in again],
+    }
 
 
-def arms(folder: Path) -> dict[str, dict[str, float]]:
-    """The figures of each evaluation of a run, by its name."""
-    found: dict[str, dict[str, float]] = {}
-    for path in sorted(folder.glob("eval/*/evaluation.json")):
-        groups = json.loads(path.read_bytes())["groups"]["all"]
-        values = {}
-        for metric, figure, title in FIGURES:
-            value = groups.get(metric, {}).get(figure, {}).get("value")
-            if value is not None:
-                values[title] = float(value)
-        found[path.parent.name] = values
+def _list(section: Any) -> list[dict[str, Any]]:
+    return section if isinstance(section, list) else [section]
+
+
+def _below(path: str, folders: set[PurePosixPath]) -> bool:
+    return not folders.isdisjoint((PurePosixPath(path), *PurePosixPath(path).parents))
+
+
+def evaluated(recipe: dict[str, Any], folder: Path, seeds: list[int]) -> dict[str, list[Figures]]:
+    """The figures of each evaluation of the recipe, by its own `out`: a list over the seeds, or of one."""
+    found = {}
+    for item in _list(recipe["eval"]):
+        once = folder / item["out"]
+        folders = [once] if once.is_dir() else [folder / f"seed-{seed}" / item["out"] for seed in seeds]
+        found[item["out"]] = [_figures(one / "evaluation.json") for one in folders]
     return found
 
 
-def seconds(folder: Path) -> dict[str, float]:
-    """How long each stage of a run took."""
-    return {path.parent.name: json.loads(path.read_bytes())["seconds"] for path in sorted(folder.rglob("done.json"))}
+def _figures(path: Path) -> Figures:
+    groups = json.loads(path.read_bytes())["groups"]["all"]
+    values = {title: groups.get(metric, {}).get(figure, {}).get("value") for metric, figure, title in FIGURES}
+    return {title: float(value) for title, value in values.items() if value is not None}
 
 
-def table(runs: list[dict[str, dict[str, float]]]) -> str:
-    """Markdown: a row an arm; mean over the runs, and the least and the most where they differ."""
-    values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for run in runs:
-        for arm, figures in run.items():
-            for title, value in figures.items():
-                values[arm][title].append(value)
-    titles = [title for _, _, title in FIGURES if any(title in figures for figures in values.values())]
-    lines = ["| arm | " + " | ".join(titles) + " |", "|---|" + "---:|" * len(titles)]
-    for arm, figures in values.items():
-        lines.append(f"| {arm} | {' | '.join(_cell(figures[title]) for title in titles)} |")
-    return "\n".join(lines)
+def table(found: dict[str, list[Figures]]) -> Iterator[str]:
+    """Markdown: a row an evaluation; mean over the seeds, and the least and the most where they differ."""
+    titles = [title for _, _, title in FIGURES if any(title in runs[0] for runs in found.values())]
+    yield "| evaluation | " + " | ".join(titles) + " |"
+    yield "|---|" + "---:|" * len(titles)
+    for name, runs in found.items():
+        cells = [_cell([figures[title] for figures in runs]) if title in runs[0] else "-" for title in titles]
+        yield f"| {name.removeprefix('eval/')} | {' | '.join(cells)} |"
 
 
 def _cell(values: list[float]) -> str:
-    if not values:
-        return "-"
     spread = f" ({min(values):.3f} to {max(values):.3f})" if max(values) - min(values) > 5e-4 else ""
     return f"{mean(values):.3f}{spread}"
 
 
+def orderings(recipe: dict[str, Any], found: dict[str, list[Figures]]) -> Iterator[str]:
+    """For each evaluation that is compared with another: what is better and what worse by ranges without overlap."""
+    for item in _list(recipe["eval"]):
+        if "compare" not in item:
+            continue
+        ours, others = found[item["out"]], found[item["compare"]]
+        verdicts: dict[str, list[str]] = defaultdict(list)
+        for title in ours[0]:
+            if title not in others[0] or title in NO_JUDGEMENT:
+                continue
+            sign = -1 if title in LESS_IS_BETTER else 1
+            here = [sign * figures[title] for figures in ours]
+            there = [sign * figures[title] for figures in others]
+            verdict = "better" if min(here) > max(there) else "worse" if max(here) < min(there) else "not told apart"
+            verdicts[verdict].append(f"{title} {sign * (mean(here) - mean(there)):+.3f}")
+        names = f"{item['out'].removeprefix('eval/')} against {item['compare'].removeprefix('eval/')}"
+        yield f"- {names}: " + "; ".join(f"{verdict}: {', '.join(titles)}" for verdict, titles in verdicts.items())
+
+
+def seconds(folder: Path, seeds: list[int]) -> Iterator[str]:
+    """How long the stages of training took, over the seeds."""
+    spent: dict[str, list[float]] = defaultdict(list)
+    for seed in seeds:
+        for path in sorted((folder / f"seed-{seed}").rglob("done.json")):
+            stage = str(path.parent.relative_to(folder / f"seed-{seed}"))
+            spent[stage].append(json.loads(path.read_bytes())["seconds"])
+    for stage, times in spent.items():
+        yield f"- {stage}: {mean(times):.0f} s ({min(times):.0f} to {max(times):.0f})"
+
+
+def run(word: str, seeds: list[int], out: Path) -> str:
+    """Run what is missing of the recipe `word`; its tables."""
+    path = recipe_path(word)
+    recipe = read_yaml(path.read_text("utf-8"))
+    folder = out / path.stem
+    folder.mkdir(parents=True, exist_ok=True)
+    # A seed more each time, so that there is a whole table as soon as there can be.
+    for count in range(1, len(seeds) + 1):
+        file = folder / "recipe.yaml"
+        file.write_text(yaml.safe_dump(seeded(recipe, seeds[:count]), sort_keys=False), encoding="utf-8")
+        with (folder / "log.txt").open("ab") as log:
+            # Threads of two processes on two cores wait for each other.
+            subprocess.run(
+                [sys.executable, "-m", "pe", "run", str(file), "--out", str(folder)],
+                check=True,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+            )
+        found = evaluated(recipe, folder, seeds[:count])
+        parts = ("", *table(found), "", *orderings(recipe, found), "", *seconds(folder, seeds[:count]), "")
+        text = f"## {path.stem}, seeds {seeds[:count]}: mean (least to most)\n" + "\n".join(parts)
+        (folder / "table.md").write_text(text, encoding="utf-8")
+    return text
+
+
 def main() -> None:
-    """Run what is missing, print the table of each recipe."""
+    """Run all recipes, print the tables of each."""
     parser = argparse.ArgumentParser()
     parser.add_argument("recipes", nargs="+", help="names of recipes that ship, or files")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--out", type=Path, default=Path("build/claims"))
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="recipes at a time")
     arguments = parser.parse_args()
-    for word in arguments.recipes:
-        path = recipe_path(word)
-        runs = []
-        for seed in arguments.seeds:
-            folder = arguments.out / path.stem / f"seed-{seed}"
-            folder.mkdir(parents=True, exist_ok=True)
-            file = folder / "recipe.yaml"
-            file.write_text(yaml.safe_dump(seeded(path, seed), sort_keys=False), encoding="utf-8")
-            subprocess.run([sys.executable, "-m", "pe", "run", str(file), "--out", str(folder)], check=True)
-            runs.append(arms(folder))
-            print(f"{path.stem}, seed {seed}: seconds a stage {seconds(folder)}", flush=True)
-        print(f"\n{path.stem}, {len(runs)} seeds: mean (least to most)\n\n{table(runs)}\n", flush=True)
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        for text in pool.map(lambda word: run(word, arguments.seeds, arguments.out), arguments.recipes):
+            print(text, flush=True)
 
 
 if __name__ == "__main__":

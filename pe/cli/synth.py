@@ -11,7 +11,7 @@ import typer
 def synth(
     out: Annotated[Path, typer.Argument(help="The output folder; asking for more scenes later adds to it.")],
     scenes: Annotated[int | None, typer.Option(help="How many scenes (1000).")] = None,
-    profile: Annotated[str | None, typer.Option(help="base, dense, language or text (base).")] = None,
+    profile: Annotated[str | None, typer.Option(help="base, crowd, dense, language or text (base).")] = None,
     split: Annotated[str | None, typer.Option(help="train, test or kept_out (train).")] = None,
     seed: Annotated[int | None, typer.Option(help="Another seed, other scenes (0).")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that draw (1).")] = None,

@@ -49,6 +49,8 @@ def load_vlm(name: str, device: str = "auto", dtype: str = "auto") -> Vlm:
     require("a vision-language model", "models", "torch", "torchvision", "transformers")
     import transformers
 
+    from pe.evaluation.images_once import encode_each_once
+
     where = resolve_device(device, uses_torch=True)
     checkpoint = resolve("transformers", name)
     if not checkpoint.path.is_dir():
@@ -61,7 +63,9 @@ def load_vlm(name: str, device: str = "auto", dtype: str = "auto") -> Vlm:
         raise ModelError(f"{shown}: its processor has no chat template for pictures")
     processor.tokenizer.padding_side = "left"
     settings = AdapterSettings(device=where, dtype=_dtype(dtype, where, config))
-    return Vlm(load_model(transformers.AutoModelForImageTextToText, checkpoint, settings), processor, checkpoint.info)
+    model = load_model(transformers.AutoModelForImageTextToText, checkpoint, settings)
+    encode_each_once(model)
+    return Vlm(model, processor, checkpoint.info)
 
 
 def messages_of(sample: Sample, *, answer: bool = False) -> list[Message]:

@@ -60,6 +60,11 @@ class Step:
         return f"{self.section} {self.number}" if self.of > 1 else self.section
 
     @property
+    def label(self) -> str:
+        """A file name that stays the step's own when others are put before it."""
+        return f"{self.section}-{(self.out or str(self.number)).replace('/', '+')[-200:]}"
+
+    @property
     def out(self) -> str:
         """The folder that it writes, "" where it says none."""
         return str(self.settings.get("out") or "")

@@ -51,7 +51,7 @@ def run_recipe(recipe: Recipe, out: Path, *, start: str = "", dry: bool = False,
     width = max(len(step.name) for step in recipe.steps)
     with _alone(out, dry) as lock:
         for index, step in enumerate(recipe.steps):
-            note = out / NOTES / f"{index + 1:02}-{step.section}.json"
+            note = out / NOTES / f"{step.label}.json"
             label = f"{step.name:{width}}  {step.out}"
             if index < first:
                 say(f"{label}  left out")

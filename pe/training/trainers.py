@@ -10,6 +10,7 @@ from accelerate.utils import gather_object  # type: ignore[import-untyped]
 from datasets import Dataset  # type: ignore[import-untyped]
 from trl import GRPOTrainer, SFTTrainer
 
+from pe.evaluation.images_once import encode_each_once
 from pe.evaluation.monitors import Monitor
 from pe.training.checkpoints import seal, state_of
 from pe.training.loading import Examples, loader_of
@@ -99,7 +100,10 @@ class Grpo(_OnRows, GRPOTrainer):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        models = [self.model] if self.ref_model is None else [self.model, self.ref_model]
+        models = [self.model]
+        if self.ref_model is not None:
+            encode_each_once(self.ref_model)
+            models.append(self.ref_model)
         self._head_temperatures = [_temperature_of(self.accelerator.unwrap_model(model)) for model in models]
 
     def _generate_and_score_completions(self, inputs: Any) -> Any:

@@ -28,11 +28,16 @@ _FORMATS = {"grounding": "qwen2-vl", "counting": "qwen2-vl", "detection": "qwen2
 
 
 class PerceptionR1Parameters(Parameters):
-    """`task`: which Phi compares an answer with the truth. The format goes with it, unless it is named."""
+    """`task`: which Phi compares an answer with the truth. The format goes with it, unless it is named.
+
+    `matching`: "sequential" compares the first object with the first truth, the second with the second and so on, as
+    the paper's ablation does.
+    """
 
     format: str = _FORMATS["grounding"]
     also: dict[str, dict[str, Any]] = Field(default={"format": {"signed": True}})
     task: Literal["grounding", "counting", "detection", "ocr"] = "grounding"
+    matching: Literal["bipartite", "sequential"] = "bipartite"
 
     @model_validator(mode="before")
     @classmethod
@@ -90,17 +95,21 @@ class PerceptionR1Verifier(Verifier):
         if self.parameters.task == "counting":
             apart = places(answer, centres=True)[:, None] - truth.places
             near = np.maximum(0.0, 1.0 - np.sqrt(np.square(apart).sum(axis=2)) / math.hypot(*call.image))
-            return {"accuracy": _mean(np.where(right, np.nan_to_num(near), 0.0))}
+            return {"accuracy": self._mean(np.where(right, np.nan_to_num(near), 0.0))}
         overlap = iou(np.array([item.bbox or _NOWHERE for item in answer.objects], np.float64), truth.places)
         if self.parameters.task == "grounding":
-            return {"accuracy": _mean(np.where(right, overlap, 0.0))}
+            return {"accuracy": self._mean(np.where(right, overlap, 0.0))}
         phi = np.where(overlap > 0, (overlap + right) / 2.0, 0.0)
-        pairs = len(hungarian(phi, 0.0))
+        pairs = len(self._pairs(phi))
         n, m = phi.shape
-        whole = (_mean(phi) + 2.0 * pairs / (n + m)) / 2.0
+        whole = (self._mean(phi) + 2.0 * pairs / (n + m)) / 2.0
         return {"accuracy": whole * (1.0 - 0.5 * (m - pairs) / m)}
 
+    def _pairs(self, phi: npt.NDArray[np.float64]) -> list[tuple[int, int]]:
+        if self.parameters.matching == "bipartite":
+            return hungarian(phi, 0.0)
+        return [(place, place) for place in range(min(phi.shape)) if phi[place, place] > 0]
 
-def _mean(phi: npt.NDArray[np.float64]) -> float:
-    total = sum(float(phi[pair]) for pair in hungarian(phi, 0.0))
-    return total / max(len(phi), len(phi[0]))
+    def _mean(self, phi: npt.NDArray[np.float64]) -> float:
+        total = sum(float(phi[pair]) for pair in self._pairs(phi))
+        return total / max(len(phi), len(phi[0]))

@@ -47,7 +47,7 @@ def test_sections_run_in_order_and_once(tmp_path: Path) -> None:
     assert code == 0
     assert [line.split(" done in ")[0] for line in lines] == ["synth 1 world", "synth 2 test", "build_sft rows"]
     assert len(Output(out / "world").shards()) == 1
-    assert "detect" in (out / "recipe/03-build_sft.log").read_text()
+    assert "detect" in (out / "recipe/build_sft-rows.log").read_text()
     before = {path: path.stat().st_mtime_ns for path in out.rglob("*.tar")}
     code, lines = run(file, out)
     assert lines == ["synth 1 world unchanged", "synth 2 test unchanged", "build_sft rows unchanged"]

@@ -34,6 +34,18 @@ def test_detection_adds_the_class_the_count_and_what_is_missing() -> None:
     assert value(CAT, ([500, 500, 700, 600], "dog")) == pytest.approx(((1 + 0.75) / 2 + 1) / 2)
 
 
+def test_sequential_matching_compares_in_the_order_of_the_answer() -> None:
+    def value(*rows: tuple[list[int], str]) -> float:
+        parameters = json.dumps({"task": "detection", "matching": "sequential"})
+        question = Question("perception-r1", json.dumps(PAIR), SIZE, parameters, "{}", SIZE)
+        return float(score(question, [detection(*rows)])[0].score)
+
+    assert value(CAT, DOG) == 1.0
+    assert value(DOG, CAT) == 0.0
+    assert value(CAT) == pytest.approx((1 / 2 + 2 / 3) / 2 * 0.75)
+    assert value(CAT, CAT, DOG) == pytest.approx((1 / 3 + 2 / 5) / 2 * 0.75)
+
+
 def test_counting_is_by_distance_and_ocr_by_edits() -> None:
     cups = {"objects": [{"phrase": "cup", "bbox": [0, 0, 100, 100]}]}
     there = found("counting", "<|box_start|>(50,50)<|box_end|>", cups)

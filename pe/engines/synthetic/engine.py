@@ -31,7 +31,7 @@ from pe.shards.plan import Slice
 from pe.shards.sources.base import Meta
 from pe.shards.writer import ShardWriter
 
-_EXPRESSIONS = {"base": 3, "dense": 6, "language": 8, "text": 0}
+_EXPRESSIONS = {"base": 3, "dense": 6, "crowd": 6, "language": 8, "text": 0}
 _QUALITY = (70, 98)
 
 

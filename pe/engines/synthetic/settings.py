@@ -15,7 +15,7 @@ class SynthSettings(BaseModel):
 
     out: Path
     scenes: int = Field(1000, ge=1, le=100_000_000)
-    profile: Literal["base", "dense", "language", "text"] = "base"
+    profile: Literal["base", "dense", "crowd", "language", "text"] = "base"
     split: Literal["train", "test", "kept_out"] = "train"
     seed: int = Field(0, ge=0)
     epsilon: float = Field(0.0, ge=0, lt=0.5)

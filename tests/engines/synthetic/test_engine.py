@@ -53,7 +53,7 @@ def test_workers_and_extension_change_nothing(tmp_path: Path) -> None:
     assert verify_output(Output(tmp_path / "two")).whole
 
 
-@pytest.mark.parametrize("profile", ["base", "dense", "language", "text"])
+@pytest.mark.parametrize("profile", ["base", "dense", "crowd", "language", "text"])
 def test_records_hold_the_truth(tmp_path: Path, profile: str) -> None:
     _synth(tmp_path / "out", "--scenes", "12", "--profile", profile, "--split", "test")
     found = _samples(tmp_path / "out")
