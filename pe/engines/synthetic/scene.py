@@ -40,7 +40,7 @@ class World:
 WORLDS = {
     "base": World(),
     "dense": World(least=20, most=60, side=256, scale=0.8),
-    "crowd": World(least=6, most=14, scale=0.8),
+    "crowd": World(least=6, most=10, scale=0.8),
     "language": World(least=3, most=6, side=160, alike=0.5),
     "text": World(least=0, most=2, side=160, words=(1, 6)),
 }
