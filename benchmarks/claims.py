@@ -35,6 +35,8 @@ FIGURES = (
     ("region-iou-union", "cIoU", "cIoU"),
     ("mask-f1-one-to-one", "precision@.50", "mask precision"),
     ("mask-f1-one-to-one", "recall@.50", "mask recall"),
+    ("rec-accuracy", "Acc@.50", "Acc@.5"),
+    ("point-in-mask-f1-one-to-one", "F1", "point F1"),
     ("off-target", "a response", "off target"),
     ("objects-a-response", "objects", "objects"),
     ("objects-a-response", "truths", "truths"),
@@ -42,11 +44,12 @@ FIGURES = (
     ("large-box-ratio", "large boxes", "large"),
     ("rejection", "hallucination", "hallucination"),
     ("count-error", "exact", "exact"),
+    ("response-length", "tokens", "tokens"),
     ("reward", "score", "reward"),
 )
 """Metric, its figure, and the title of its column; columns that no arm of a recipe has are left out."""
 LESS_IS_BETTER = {"off target", "duplicates", "large", "hallucination"}
-NO_JUDGEMENT = {"objects", "truths"}
+NO_JUDGEMENT = {"objects", "truths", "tokens"}
 
 Figures = dict[str, float]
 
