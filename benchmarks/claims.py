@@ -128,6 +128,8 @@ def orderings(recipe: dict[str, Any], found: dict[str, list[Figures]]) -> Iterat
             sign = -1 if title in LESS_IS_BETTER else 1
             here = [sign * figures[title] for figures in ours]
             there = [sign * figures[title] for figures in others]
+            if max(map(abs, (min(here) - max(there), max(here) - min(there)))) < 5e-4:
+                continue
             verdict = "better" if min(here) > max(there) else "worse" if max(here) < min(there) else "not told apart"
             verdicts[verdict].append(f"{title} {sign * (mean(here) - mean(there)):+.3f}")
         names = f"{item['out'].removeprefix('eval/')} against {item['compare'].removeprefix('eval/')}"

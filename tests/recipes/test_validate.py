@@ -14,6 +14,7 @@ from pe.recipes.plan import read_recipe
 from pe.recipes.shipped import recipe_names, recipe_path
 from pe.recipes.validate import faults
 
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples/arms").glob("*.yaml"))
 SYSTEMS = ("perception-r1", "rex-omni", "simpleseg", "v-triune", "vlm-r1")
 
 SMALL: dict[str, Any] = {
@@ -62,9 +63,9 @@ def found(sections: dict[str, Any], path: Path) -> list[str]:
     return faults(read_recipe(path))
 
 
-@pytest.mark.parametrize("name", recipe_names())
-def test_every_recipe_that_ships_is_valid(name: str) -> None:
-    assert faults(read_recipe(recipe_path(name))) == []
+@pytest.mark.parametrize("path", [*map(recipe_path, recipe_names()), *EXAMPLES], ids=lambda path: path.stem)
+def test_every_recipe_that_ships_is_valid(path: Path) -> None:
+    assert faults(read_recipe(path)) == []
 
 
 def test_every_system_has_a_recipe_and_a_twin() -> None:
