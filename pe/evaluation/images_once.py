@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MethodType
 from typing import Any
 
 import torch
@@ -16,25 +17,25 @@ def encode_each_once(model: Any) -> None:
     """
     for module in model.modules():
         if hasattr(module, "visual") and hasattr(type(module), "get_image_features"):
-            module.get_image_features = _once(module.get_image_features)
+            module.get_image_features = MethodType(_encode_once, module)
 
 
-def _once(encode: Any) -> Any:
-    def encode_once(pixel_values: torch.Tensor, image_grid_thw: torch.Tensor | None = None, **options: Any) -> Any:
-        if image_grid_thw is None or len(image_grid_thw) < 2:
-            return encode(pixel_values, image_grid_thw, **options)
-        pictures = pixel_values.split(image_grid_thw.prod(-1).tolist())
-        firsts, which = _repeats(pictures)
-        if len(firsts) == len(pictures):
-            return encode(pixel_values, image_grid_thw, **options)
-        output = encode(torch.cat([pictures[first] for first in firsts]), image_grid_thw[firsts], **options)
-        output.pooler_output = tuple(output.pooler_output[place] for place in which)
-        deep = getattr(output, "deepstack_features", None)
-        if deep is not None:
-            output.deepstack_features = [tuple(level[place] for place in which) for level in deep]
-        return output
-
-    return encode_once
+def _encode_once(
+    module: Any, pixel_values: torch.Tensor, image_grid_thw: torch.Tensor | None = None, **options: Any
+) -> Any:
+    encode = type(module).get_image_features
+    if image_grid_thw is None or len(image_grid_thw) < 2:
+        return encode(module, pixel_values, image_grid_thw, **options)
+    pictures = pixel_values.split(image_grid_thw.prod(-1).tolist())
+    firsts, which = _repeats(pictures)
+    if len(firsts) == len(pictures):
+        return encode(module, pixel_values, image_grid_thw, **options)
+    output = encode(module, torch.cat([pictures[first] for first in firsts]), image_grid_thw[firsts], **options)
+    output.pooler_output = tuple(output.pooler_output[place] for place in which)
+    deep = getattr(output, "deepstack_features", None)
+    if deep is not None:
+        output.deepstack_features = [tuple(level[place] for place in which) for level in deep]
+    return output
 
 
 def _repeats(pictures: Sequence[torch.Tensor]) -> tuple[list[int], list[int]]:

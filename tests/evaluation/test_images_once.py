@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,8 @@ def test_each_picture_is_encoded_once(make: Callable[[Path], Path], tmp_path: Pa
         torch.testing.assert_close(slope, wanted_slopes[name], rtol=1e-3, atol=1e-4, msg=name)
     written = vlm.model.generate(**inputs, max_new_tokens=4, do_sample=False)
     assert torch.equal(written, plain.generate(**inputs, max_new_tokens=4, do_sample=False))
+    copied = copy.deepcopy(vlm.model.model)
+    assert copied.get_image_features.__self__ is copied
 
 
 def test_a_model_of_another_form_stays_as_it_is(tmp_path: Path) -> None:
