@@ -1,0 +1,89 @@
+"""A copy of sft rows with other coordinates: what the further arms compare with.
+
+    python examples/arms/changed.py unordered SFT OUT
+    python examples/arms/changed.py moved SFT OUT
+
+`unordered`: the vertices of every polygon stand in no order, as in SimpleSeg's ablation. `moved`: each coordinate is up
+to three of its thousand bins off, as a detector's boxes end between pixels. SFT is an output folder of `pe build-sft`
+in format `rexomni`, OUT becomes one; rows keep their keys.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from pe.engines.outcomes import outcome
+from pe.engines.settings import config_hash
+from pe.evaluation.mining.rows import MinedSource
+from pe.schemas.sample import Sample, dumps
+from pe.shards.output import Output
+from pe.shards.plan import extend_plan
+from pe.shards.read import read_row, shards_of
+from pe.shards.sidecar import Row
+from pe.shards.writer import ShardWriter
+
+BOX = re.compile(r"(?<=<\|box_start\|>)[^|]*(?=<\|box_end\|>)")
+POINT = re.compile(r"<\d+><\d+>")
+NUMBER = re.compile(r"<(\d+)>")
+FARTHEST = 3
+
+
+def unordered(inside: str, rng: random.Random) -> str:
+    """The points of a polygon in another order."""
+    points = POINT.findall(inside)
+    rng.shuffle(points)
+    return "".join(points) or inside
+
+
+def moved(inside: str, rng: random.Random) -> str:
+    """Each coordinate at most FARTHEST bins off."""
+    return NUMBER.sub(lambda found: f"<{min(999, max(0, int(found[1]) + rng.randint(-FARTHEST, FARTHEST)))}>", inside)
+
+
+CHANGES = {"unordered": unordered, "moved": moved}
+
+
+def changed(sample: Sample, change: Callable[[str, random.Random], str]) -> Sample:
+    """`sample` with what stands in its boxes changed, the same at every call."""
+    rng = random.Random(sample.key)
+    gold = BOX.sub(lambda found: change(found[0], rng), sample.gold_text)
+    messages = json.loads(sample.messages_json)
+    messages[-1]["content"] = gold
+    return sample.model_copy(update={"gold_text": gold, "messages_json": dumps(messages)})
+
+
+def main() -> None:
+    """Write each row of the first folder into the second, changed."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("change", choices=CHANGES)
+    parser.add_argument("sft", type=Path)
+    parser.add_argument("out", type=Path)
+    arguments = parser.parse_args()
+    tars = shards_of(arguments.sft)
+    output = Output(arguments.out).create()
+    config = {arguments.change: [tar.name for tar in tars]}
+    kept = ({"status": "written", "reason": "", "detail": "", "measured": {}} for _ in iter(int, 1))
+    plan = extend_plan(output, MinedSource(tars, lambda: kept), config, config_hash(config), shard_inputs=1000)
+    for name in plan.names:
+        work = plan.slice(name)
+        with ShardWriter(output, name) as writer:
+            outcomes = []
+            for item in work.inputs:
+                sample, image = read_row(tars[item.entry.at["tar"]], Row(*item.entry.at["row"]))
+                writer.add(changed(sample, CHANGES[arguments.change]), image)
+                outcomes.append(outcome(item, "written", key=sample.key))
+            writer.commit(
+                ledger=outcomes,
+                quarantine=[],
+                config_hash=config_hash(config),
+                input_hash=work.input_hash,
+            )
+
+
+if __name__ == "__main__":
+    main()
