@@ -23,6 +23,7 @@ from typing import Any
 
 import yaml
 
+from pe.errors import InputError
 from pe.recipes.shipped import recipe_path
 from pe.schemas.settings import read_yaml
 
@@ -147,9 +148,8 @@ def seconds(folder: Path, seeds: list[int]) -> Iterator[str]:
         yield f"- {stage}: {mean(times):.0f} s ({min(times):.0f} to {max(times):.0f})"
 
 
-def run(word: str, seeds: list[int], out: Path) -> str:
-    """Run what is missing of the recipe `word`; its tables."""
-    path = recipe_path(word)
+def run(path: Path, seeds: list[int], out: Path) -> str:
+    """Run what is missing of the recipe at `path`; its tables, or in one line that it failed."""
     recipe = read_yaml(path.read_text("utf-8"))
     folder = out / path.stem
     folder.mkdir(parents=True, exist_ok=True)
@@ -159,13 +159,15 @@ def run(word: str, seeds: list[int], out: Path) -> str:
         file.write_text(yaml.safe_dump(seeded(recipe, seeds[:count]), sort_keys=False), encoding="utf-8")
         with (folder / "log.txt").open("ab") as log:
             # Threads of two processes on two cores wait for each other.
-            subprocess.run(
+            ended = subprocess.run(
                 [sys.executable, "-m", "pe", "run", str(file), "--out", str(folder)],
-                check=True,
+                check=False,
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
             )
+        if ended.returncode:
+            return f"{path.stem}: pe run ended with exit code {ended.returncode}; {folder / 'log.txt'} says why\n"
         found = evaluated(recipe, folder, seeds[:count])
         parts = ("", *table(found), "", *orderings(recipe, found), "", *seconds(folder, seeds[:count]), "")
         text = f"## {path.stem}, seeds {seeds[:count]}: mean (least to most)\n" + "\n".join(parts)
@@ -181,9 +183,16 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("build/claims"))
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="recipes at a time")
     arguments = parser.parse_args()
+    try:
+        paths = [recipe_path(word) for word in arguments.recipes]
+    except InputError as error:
+        parser.error(str(error))
+    failed = False
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        for text in pool.map(lambda word: run(word, arguments.seeds, arguments.out), arguments.recipes):
+        for text in pool.map(lambda path: run(path, arguments.seeds, arguments.out), paths):
             print(text, flush=True)
+            failed |= not text.startswith("## ")
+    sys.exit(int(failed))
 
 
 if __name__ == "__main__":

@@ -60,8 +60,8 @@ class Step:
         return f"{self.section} {self.number}" if self.of > 1 else self.section
 
     @property
-    def label(self) -> str:
-        """A file name that stays the step's own when others are put before it."""
+    def file_name(self) -> str:
+        """What its files are called, which stays the step's own when others are put before it."""
         return f"{self.section}-{(self.out or str(self.number)).replace('/', '+')[-200:]}"
 
     @property

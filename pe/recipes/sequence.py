@@ -51,7 +51,7 @@ def run_recipe(recipe: Recipe, out: Path, *, start: str = "", dry: bool = False,
     width = max(len(step.name) for step in recipe.steps)
     with _alone(out, dry) as lock:
         for index, step in enumerate(recipe.steps):
-            note = out / NOTES / f"{step.label}.json"
+            note = out / NOTES / f"{step.file_name}.json"
             label = f"{step.name:{width}}  {step.out}"
             if index < first:
                 say(f"{label}  left out")
