@@ -105,6 +105,11 @@ class MixSummary:
                     "at the end of their schedule: take larger pictures or objects (filter box-share), a finer format, "
                     "or a looser threshold (verifier_parameters)"
                 )
+            if lost := line["drops"].get("score_missing", 0):
+                lines.append(
+                    f"{line['leaf']}: {lost} right answers have no score, as its verifier needs what is not known before "
+                    "training: a length in tokens (take unit: characters), a judge that does not answer"
+                )
         if self.skipped:
             what = ", ".join(f"{count} {reason}" for reason, count in self.skipped.items())
             lines.append(f"samples left out: {what}")

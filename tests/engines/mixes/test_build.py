@@ -169,6 +169,18 @@ def test_answers_that_no_text_can_give_are_explained(world: Path, tmp_path: Path
     assert "not_representable" not in pe("build-rl", mix, tmp_path / "out", "--data", world, "--dry-run")
 
 
+def test_answers_without_a_score_are_explained(world: Path, tmp_path: Path) -> None:
+    length = {"limit": 400, "floor": 0.0}
+    parameters = {"verifier_parameters": {"also": {"length": length}}, "weights": {"accuracy": 1.0, "length": 0.3}}
+    mix = mix_file(tmp_path, "rl", {"task": "detect", "parameters": parameters}, format="rexomni", floor=0.0)
+    told = pe("build-rl", mix, tmp_path / "out", "--data", world, "--dry-run")
+    assert "score_missing" in told
+    assert "unit: characters" in told
+    length["unit"] = "characters"
+    mix = mix_file(tmp_path, "rl", {"task": "detect", "parameters": parameters}, format="rexomni", floor=0.0)
+    assert "score_missing" not in pe("build-rl", mix, tmp_path / "out", "--data", world, "--dry-run")
+
+
 def test_other_sources_need_another_folder(world: Path, tmp_path: Path) -> None:
     mix = mix_file(tmp_path, "sft", {"task": "detect"})
     pe("build-sft", mix, tmp_path / "out", "--data", world)
