@@ -1,11 +1,13 @@
-"""A copy of sft rows with other coordinates: what the further arms compare with.
+"""A copy of rows with other coordinates or another order: what the further arms compare with.
 
     python examples/arms/changed.py unordered SFT OUT
     python examples/arms/changed.py moved SFT OUT
+    python examples/arms/changed.py shuffled RL OUT
 
 `unordered`: the vertices of every polygon stand in no order, as in SimpleSeg's ablation. `moved`: each coordinate is up
-to three of its thousand bins off, as a detector's boxes end between pixels. SFT is an output folder of `pe build-sft`
-in format `rexomni`, OUT becomes one; rows keep their keys.
+to three of its thousand bins off, as a detector's boxes end between pixels. `shuffled`: the true objects stand in no
+order, as annotations on the web do; the question stays. SFT and RL are output folders of `pe build-sft` and `pe
+build-rl` in format `rexomni`, OUT becomes one; rows keep their keys.
 """
 
 from __future__ import annotations
@@ -15,10 +17,12 @@ import json
 import random
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from pe.engines.outcomes import outcome
 from pe.engines.settings import config_hash
+from pe.errors import InputError
 from pe.evaluation.mining.rows import MinedSource
 from pe.schemas.sample import Sample, dumps
 from pe.shards.output import Output
@@ -45,11 +49,8 @@ def moved(inside: str, rng: random.Random) -> str:
     return NUMBER.sub(lambda found: f"<{min(999, max(0, int(found[1]) + rng.randint(-FARTHEST, FARTHEST)))}>", inside)
 
 
-CHANGES = {"unordered": unordered, "moved": moved}
-
-
-def changed(sample: Sample, change: Callable[[str, random.Random], str]) -> Sample:
-    """`sample` with what stands in its boxes changed, the same at every call."""
+def in_boxes(change: Callable[[str, random.Random], str], sample: Sample) -> Sample:
+    """`sample` with what stands in the boxes of its answer changed, the same at every call."""
     rng = random.Random(sample.key)
     gold = BOX.sub(lambda found: change(found[0], rng), sample.gold_text)
     messages = json.loads(sample.messages_json)
@@ -57,16 +58,35 @@ def changed(sample: Sample, change: Callable[[str, random.Random], str]) -> Samp
     return sample.model_copy(update={"gold_text": gold, "messages_json": dumps(messages)})
 
 
+def shuffled(sample: Sample) -> Sample:
+    """`sample` with its truths in another order; the ceilings, which hold for the old order, are left out."""
+    truth = json.loads(sample.reward_model.ground_truth)
+    random.Random(sample.key).shuffle(truth["objects"])
+    reward = sample.reward_model.model_copy(update={"ground_truth": dumps(truth)})
+    return sample.model_copy(update={"reward_model": reward, "ceilings_json": "[]"})
+
+
+CHANGES = {"unordered": partial(in_boxes, unordered), "moved": partial(in_boxes, moved), "shuffled": shuffled}
+
+
 def main() -> None:
-    """Write each row of the first folder into the second, changed."""
+    """One copy."""
     parser = argparse.ArgumentParser()
     parser.add_argument("change", choices=CHANGES)
-    parser.add_argument("sft", type=Path)
+    parser.add_argument("rows", type=Path)
     parser.add_argument("out", type=Path)
     arguments = parser.parse_args()
-    tars = shards_of(arguments.sft)
-    output = Output(arguments.out).create()
-    config = {arguments.change: [tar.name for tar in tars]}
+    try:
+        copy(arguments.change, arguments.rows, arguments.out)
+    except InputError as error:
+        parser.exit(2, f"changed.py: {error}\n")
+
+
+def copy(change: str, rows: Path, out: Path) -> None:
+    """Write each row of `rows` into `out`, changed."""
+    tars = shards_of(rows)
+    output = Output(out).create()
+    config = {change: [tar.name for tar in tars]}
     kept = ({"status": "written", "reason": "", "detail": "", "measured": {}} for _ in iter(int, 1))
     plan = extend_plan(output, MinedSource(tars, lambda: kept), config, config_hash(config), shard_inputs=1000)
     for name in plan.names:
@@ -75,7 +95,7 @@ def main() -> None:
             outcomes = []
             for item in work.inputs:
                 sample, image = read_row(tars[item.entry.at["tar"]], Row(*item.entry.at["row"]))
-                writer.add(changed(sample, CHANGES[arguments.change]), image)
+                writer.add(CHANGES[change](sample), image)
                 outcomes.append(outcome(item, "written", key=sample.key))
             writer.commit(
                 ledger=outcomes,

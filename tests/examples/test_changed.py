@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pe.schemas.sample import RewardModel
 from pe.training.rows import Rows, find_shards
 from tests.evaluation.rollouts import write
 from tests.training import runs
@@ -48,3 +49,29 @@ def test_vertices_are_shuffled_and_nothing_else(tmp_path: Path) -> None:
         found = [int(value) for value in re.findall(r"<(\d+)>", rows.read(number)[0].gold_text)]
         assert found != wanted
         assert all(abs(one - other) <= 3 for one, other in zip(found, wanted, strict=True))
+
+
+def test_truths_stand_in_another_order(tmp_path: Path) -> None:
+    boxes = [{"phrase": f"cat {number}", "bbox": [number, 0, number + 9, 9]} for number in range(6)]
+    truth = RewardModel(ground_truth=json.dumps({"objects": boxes, "negatives": ["dog"]}))
+    before = write(tmp_path / "rl", [[runs.rl(number, reward_model=truth) for number in range(4)]])
+    subprocess.run([sys.executable, str(SCRIPT), "shuffled", str(before), str(tmp_path / "shuffled")], check=True)
+    rows = Rows(find_shards([str(tmp_path / "shuffled")]), "rl")
+    orders = set()
+    for number in range(4):
+        sample = rows.read(number)[0]
+        assert sample.messages_json == runs.conversation(number)
+        found = json.loads(sample.reward_model.ground_truth)
+        assert found["negatives"] == ["dog"]
+        orders.add(tuple(item["phrase"] for item in found["objects"]))
+        assert sorted(found["objects"], key=lambda item: item["phrase"]) == boxes
+    assert len(orders) > 1
+
+
+def test_another_folder_is_one_line(tmp_path: Path) -> None:
+    words = [sys.executable, str(SCRIPT), "moved", str(tmp_path), str(tmp_path / "out")]
+    ended = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.splitlines() == [
+        f"changed.py: {tmp_path}: not an output folder of pe (it has no plan.jsonl), nor a shard's .tar"
+    ]
