@@ -17,6 +17,8 @@ from pe.training.settings import GrpoStage, SftStage
 
 _MIB = 2**20
 _MCC = "presence_mcc/"
+_BY_CHANCE = 0.02
+"""A mean reward of less comes from a few lucky responses: a policy that gets it has none yet to lose."""
 
 
 class TrainingStopped(PeError):
@@ -86,7 +88,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]  # transformers has no types
         where = f"{self._folder.name}: step {step:,}"
         if name == "reward":
             allowed = self._limits.reward_drop
-            if allowed and best > 0 and now < best * (1 - allowed):
+            if allowed and best >= _BY_CHANCE and now < best * (1 - allowed):
                 raise TrainingStopped(
                     f"{where}: the mean reward of {window} is {now:.3f}, and was {best:.3f} (watch.reward_drop is "
                     f"{allowed:g}): the policy has collapsed; lower learning_rate, or raise beta or num_generations"

@@ -50,6 +50,7 @@ def test_a_collapsed_reward_stops_the_run(tmp_path: Path) -> None:
     assert _feed(_watch(tmp_path, reward_drop=0.0), "reward", [0.8] * 5 + [0.0] * 9) == 0
     assert _feed(_watch(tmp_path), "reward", [0.1, 0.9, 0.2, 0.8, 0.0] * 9) == 0
     assert _feed(_watch(tmp_path), "reward", [-0.5] * 5 + [-2.0] * 9) == 0, "no share of a reward below zero"
+    assert _feed(_watch(tmp_path), "reward", [0.0, 0.01] * 9 + [0.0] * 9) == 0, "a few lucky responses are no policy"
     assert _feed(_watch(tmp_path), "reward", [0.8] * 4 + [0.0]) == 0, "no mean before the window is full"
 
 

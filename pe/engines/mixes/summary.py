@@ -107,8 +107,8 @@ class MixSummary:
                 )
             if lost := line["drops"].get("score_missing", 0):
                 lines.append(
-                    f"{line['leaf']}: {lost} right answers have no score, as its verifier needs what is not known before "
-                    "training: a length in tokens (take unit: characters), a judge that does not answer"
+                    f"{line['leaf']}: {lost} right answers have no score, as its verifier needs what is not known "
+                    "before training: a length in tokens (take unit: characters), a judge that does not answer"
                 )
         if self.skipped:
             what = ", ".join(f"{count} {reason}" for reason, count in self.skipped.items())
