@@ -1,13 +1,15 @@
-"""A copy of rows with other coordinates or another order: what the further arms compare with.
+"""A copy of rows with other coordinates, another order or a thought: what the further arms compare with.
 
     python examples/arms/changed.py unordered SFT OUT
     python examples/arms/changed.py moved SFT OUT
+    python examples/arms/changed.py thought SFT OUT
     python examples/arms/changed.py shuffled RL OUT
 
 `unordered`: the vertices of every polygon stand in no order, as in SimpleSeg's ablation. `moved`: each coordinate is up
-to three of its thousand bins off, as a detector's boxes end between pixels. `shuffled`: the true objects stand in no
-order, as annotations on the web do; the question stays. SFT and RL are output folders of `pe build-sft` and `pe
-build-rl` in format `rexomni`, OUT becomes one; rows keep their keys.
+to three of its thousand bins off, as a detector's boxes end between pixels. `thought`: the answer begins with how many
+there are of each phrase, in think tags. `shuffled`: the true objects stand in no order, as annotations on the web do;
+the question stays. SFT and RL are output folders of `pe build-sft` and `pe build-rl` in format `rexomni`, OUT becomes
+one; rows keep their keys.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from pe.shards.writer import ShardWriter
 
 BOX = re.compile(r"(?<=<\|box_start\|>)[^|]*(?=<\|box_end\|>)")
 POINT = re.compile(r"<\d+><\d+>")
+RUN = re.compile(r"<\|object_ref_start\|>(.*?)<\|object_ref_end\|><\|box_start\|>(.*?)<\|box_end\|>")
 NUMBER = re.compile(r"<(\d+)>")
 FARTHEST = 3
 
@@ -52,7 +55,18 @@ def moved(inside: str, rng: random.Random) -> str:
 def in_boxes(change: Callable[[str, random.Random], str], sample: Sample) -> Sample:
     """`sample` with what stands in the boxes of its answer changed, the same at every call."""
     rng = random.Random(sample.key)
-    gold = BOX.sub(lambda found: change(found[0], rng), sample.gold_text)
+    return answering(sample, BOX.sub(lambda found: change(found[0], rng), sample.gold_text))
+
+
+def thought(sample: Sample) -> Sample:
+    """`sample` with the numbers of what was asked for before its answer."""
+    runs = RUN.findall(sample.gold_text)
+    counts = ", ".join(f"{phrase} {0 if boxes == 'None' else boxes.count(',') + 1}" for phrase, boxes in runs)
+    return answering(sample, f"<think>{counts}</think>{sample.gold_text}")
+
+
+def answering(sample: Sample, gold: str) -> Sample:
+    """`sample` with another answer."""
     messages = json.loads(sample.messages_json)
     messages[-1]["content"] = gold
     return sample.model_copy(update={"gold_text": gold, "messages_json": dumps(messages)})
@@ -66,7 +80,12 @@ def shuffled(sample: Sample) -> Sample:
     return sample.model_copy(update={"reward_model": reward, "ceilings_json": "[]"})
 
 
-CHANGES = {"unordered": partial(in_boxes, unordered), "moved": partial(in_boxes, moved), "shuffled": shuffled}
+CHANGES: dict[str, Callable[[Sample], Sample]] = {
+    "unordered": partial(in_boxes, unordered),
+    "moved": partial(in_boxes, moved),
+    "thought": thought,
+    "shuffled": shuffled,
+}
 
 
 def main() -> None:

@@ -68,6 +68,17 @@ def test_truths_stand_in_another_order(tmp_path: Path) -> None:
     assert len(orders) > 1
 
 
+def test_thoughts_count_what_the_answer_holds(tmp_path: Path) -> None:
+    parts = (("cat", "<1><2><3><4>,<5><6><7><8>"), ("dog", "None"), ("bird", "<1><2><3><4>"))
+    gold = ", ".join(f"<|object_ref_start|>{a}<|object_ref_end|><|box_start|>{b}<|box_end|>" for a, b in parts)
+    answer = {"gold_text": gold, "messages_json": runs.conversation(0, gold)}
+    before = write(tmp_path / "sft", [[runs.sft(0, **answer)]])
+    subprocess.run([sys.executable, str(SCRIPT), "thought", str(before), str(tmp_path / "thought")], check=True)
+    sample = Rows(find_shards([str(tmp_path / "thought")]), "sft").read(0)[0]
+    assert sample.gold_text == f"<think>cat 2, dog 0, bird 1</think>{gold}"
+    assert json.loads(sample.messages_json)[-1]["content"] == sample.gold_text
+
+
 def test_another_folder_is_one_line(tmp_path: Path) -> None:
     words = [sys.executable, str(SCRIPT), "moved", str(tmp_path), str(tmp_path / "out")]
     ended = subprocess.run(words, capture_output=True, text=True, check=False)
