@@ -8,10 +8,11 @@ lower score, or of phrases that a row does not ask for, are left out.
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
+from pe.errors import PeError
 from pe.shards.read import read_shard, shards_of
 from pe.verifiers import read_truth
 
@@ -37,4 +38,13 @@ def main(rows: Path, labelled: Path, out: Path, least: float) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), float(sys.argv[4]))
+    parser = argparse.ArgumentParser()
+    parser.add_argument("rows", type=Path)
+    parser.add_argument("labelled", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("least", type=float, help="the least score of a box")
+    arguments = parser.parse_args()
+    try:
+        main(arguments.rows, arguments.labelled, arguments.out, arguments.least)
+    except PeError as error:
+        parser.exit(error.exit_code, f"{parser.prog}: {error}\n")

@@ -5,8 +5,8 @@ Writes COUNT (default 24) JPEGs and instances.json in COCO form (boxes and polyg
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from pathlib import Path
 
 import cv2
@@ -94,4 +94,8 @@ def main(folder: Path, count: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 24)
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("count", type=int, nargs="?", default=24)
+    arguments = parser.parse_args()
+    main(arguments.folder, arguments.count)

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from pe.engines.outcomes import outcome
 from pe.engines.settings import config_hash
-from pe.errors import InputError
+from pe.errors import PeError
 from pe.evaluation.mining.rows import MinedSource
 from pe.schemas.sample import Sample, dumps
 from pe.shards.output import Output
@@ -97,8 +97,8 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         copy(arguments.change, arguments.rows, arguments.out)
-    except InputError as error:
-        parser.exit(2, f"changed.py: {error}\n")
+    except PeError as error:
+        parser.exit(error.exit_code, f"{parser.prog}: {error}\n")
 
 
 def copy(change: str, rows: Path, out: Path) -> None:
