@@ -17,6 +17,7 @@ def build_mix(
     from pe.cli._progress import reporter
     from pe.engines.mixes.build import build, preview
     from pe.engines.mixes.settings import MixSettings
+    from pe.errors import InputError
     from pe.schemas.settings import load_settings, presets
 
     command = f"build_{kind}"
@@ -34,5 +35,7 @@ def build_mix(
         Console(width=width, highlight=False).print(summary.to_table())
         for line in summary.notes():
             typer.echo(line)
+    if not summary.taken:
+        raise InputError(f"{mix}: no source gives a row; the table counts what was dropped, and why")
     if summary.too_many_quarantined:
         raise typer.Exit(3)

@@ -78,17 +78,29 @@ def evaluate(
     from pe.evaluation.eval_table import comparison_markdown, result_markdown
     from pe.evaluation.evaluate import evaluate as run
     from pe.evaluation.lines import written
+    from pe.evaluation.truth import load_truth
+    from pe.shards.output import disk_errors
     from pe.verifiers.service.wire import one_line
 
+    if compare is not None and compare.is_dir():
+        compare = compare / "responses.jsonl"
     responses = Path(model)
     if not responses.is_file():
         if out is None:
             raise InputError(
                 f"{model}: not a file of responses; for a model name the folder of its responses: --out DIR"
             )
+        from pe.evaluation.by_key import check_kind
         from pe.evaluation.generation import generate, is_first
 
-        out.mkdir(parents=True, exist_ok=True)
+        # Before hours of answers, not after them.
+        check_kind(on)
+        if settings.scenes is not None:
+            load_truth(settings.scenes)
+        if compare is not None and not compare.is_file():
+            raise InputError(f"--compare {compare}: no responses are there")
+        with disk_errors(out):
+            out.mkdir(parents=True, exist_ok=True)
         with reporter() as progress:
             responses = generate(model, on, out / "responses.jsonl", settings.generation(), progress)
         if not is_first():
@@ -102,14 +114,14 @@ def evaluate(
     tables["evaluation"] = (table.as_dict(), result_markdown(table))
     damaged = found.counts["bad_lines"]
     if compare is not None:
-        compare = compare / "responses.jsonl" if compare.is_dir() else compare
         other = run(compare, on, settings, complain)
         damaged += other.counts["bad_lines"]
         difference = compare_runs(other, found, settings.resamples, settings.seed)
         text = comparison_markdown(difference, found, str(compare), str(responses))
         tables["comparison"] = (difference.as_dict(), text)
     if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
+        with disk_errors(out):
+            out.mkdir(parents=True, exist_ok=True)
         for name, (values, text) in tables.items():
             for path, content in ((out / f"{name}.json", json.dumps(values, indent=1)), (out / f"{name}.md", text)):
                 with written(path) as stream:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pe.errors import InputError
 from pe.schemas.sample import Sample
-from pe.shards.read import read_row, shards_of
+from pe.shards.read import read_row, read_shard, shards_of
 from pe.shards.sidecar import Row, Sidecar
 
 
@@ -58,6 +58,10 @@ class SamplesByKey:
         """The sample `key`, or None. Raises InputError when it is of a kind without a truth to score by."""
         if self._last is not None and self._last.key == key:
             return self._last
+        try:
+            key.encode()
+        except UnicodeEncodeError:
+            return None  # half a surrogate pair is no text, and no key of ours
         with closing(
             self._base.execute("SELECT shard, at, size, image, record FROM sample WHERE key = ?", (key,))
         ) as rows:
@@ -67,7 +71,19 @@ class SamplesByKey:
         self._base.execute("UPDATE sample SET answered = 1 WHERE key = ?", (key,))
         tar = self._shards[found[0]]
         sample, _ = read_row(tar, Row(key, *found[1:]))
-        if sample.kind == "sft":
-            raise InputError(f"{tar}: holds sft samples, which no response is scored by; name rl or annotated ones")
+        _refuse_sft(sample, tar)
         self._last = sample
         return sample
+
+
+def check_kind(shards: Path) -> None:
+    """Raise InputError where the first sample of a shard is of a kind without a truth to score by."""
+    for tar in shards_of(shards):
+        first = next((sample for sample, _ in read_shard(tar)), None)
+        if first is not None:
+            _refuse_sft(first, tar)
+
+
+def _refuse_sft(sample: Sample, tar: Path) -> None:
+    if sample.kind == "sft":
+        raise InputError(f"{tar}: holds sft samples, which no response is scored by; name rl or annotated ones")

@@ -24,7 +24,22 @@ S = TypeVar("S", bound=BaseModel)
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's truth values: true and false. `on` is a key of settings, and in YAML 1.1 another word for true."""
+    """YAML 1.2's truth values: true and false. `on` is a key of settings, and in YAML 1.1 another word for true.
+
+    A key that stands twice in one mapping is an error: YAML forbids it, and its first value would be lost.
+    """
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """See yaml.composer."""
+        node = super().compose_mapping_node(anchor)
+        first: dict[str, int] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                if key.value in first:
+                    problem = f"the key {key.value!r} stands twice, first in line {first[key.value]}"
+                    raise yaml.composer.ComposerError(None, None, problem, key.start_mark)
+                first[key.value] = key.start_mark.line + 1
+        return node
 
 
 _BOOL = "tag:yaml.org,2002:bool"
@@ -37,11 +52,15 @@ _Loader.add_implicit_resolver(_BOOL, re.compile(r"^(?:true|True|TRUE|false|False
 
 def read_yaml(text: str) -> Any:
     """The value of YAML `text`; raises yaml.YAMLError."""
-    loader = _Loader(text)
     try:
-        return loader.get_single_data()
-    finally:
-        loader.dispose()
+        loader = _Loader(text)
+        try:
+            return loader.get_single_data()
+        finally:
+            loader.dispose()
+    except (ValueError, RecursionError) as error:
+        # What YAML takes for a date or a number, and Python does not; brackets in thousands.
+        raise yaml.YAMLError(str(error)) from None
 
 
 def load_settings(

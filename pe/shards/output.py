@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pe.errors import DiskError, InputError
+from pe.errors import DamageError, DiskError, InputError
 from pe.shards.sidecar import Sidecar
 
 _FOLDERS = ("shards", "ledger", "quarantine", "leases", "cache")
@@ -196,8 +196,15 @@ class Output:
         return sorted(path.stem for path in self.shards_dir.glob("*.json") if path.name[0] != ".")
 
     def shards(self) -> list[Path]:
-        """The tars of all committed shards, sorted: those a loader should read."""
-        return [path for path in map(self.tar_path, self.committed()) if path.exists()]
+        """The tars of all committed shards, sorted: those a loader should read. DamageError where one is gone."""
+        found = []
+        for name in self.committed():
+            tar = self.tar_path(name)
+            if tar.exists():
+                found.append(tar)
+            elif lost := Sidecar.load(self.sidecar_path(name), index=False).samples:
+                raise DamageError(f"{tar}: is gone, with {lost:,} committed samples; put it back, or see pe verify")
+        return found
 
     def summary(self) -> Summary:
         """All committed sidecars added up. Raises DamageError for one that cannot be read."""

@@ -66,6 +66,14 @@ def test_bad_input_is_one_line(shards: Path, tmp_path: Path) -> None:
     assert "box-f1-one-to-one" in pe(torn, "--on", shards).stdout  # what can be evaluated is
 
 
+def test_half_a_surrogate_pair_is_no_key(shards: Path, tmp_path: Path) -> None:
+    path = lines(tmp_path / "r.jsonl", {"key": "\ud800", "response": RIGHT}, {"key": "k0", "response": "\ud800"})
+    done = pe(path, "--on", shards, "--json")
+    assert done.returncode == 0, done.stderr
+    counts = json.loads(done.stdout)["counts"]
+    assert (counts["unknown_keys"], counts["evaluated"]) == (1, 1)
+
+
 def test_a_preset_names_metrics(shards: Path, tmp_path: Path) -> None:
     path = lines(tmp_path / "r.jsonl", {"key": "k0", "response": RIGHT})
     values = json.loads(pe(path, "--on", shards, "--preset", "vlm-r1", "--json").stdout)
@@ -92,6 +100,20 @@ def test_a_model_answers_first_and_nothing_twice(tmp_path: Path) -> None:
     assert "Traceback" not in (missing := pe(model, "--on", shards)).stderr
     assert missing.returncode == 2
     assert "--out" in missing.stderr
+    taught = write(tmp_path / "sft", [[rl("k9", 9, kind="sft", messages_json=messages)]])
+    for words, said in (
+        (("--on", taught, "--out", out), "holds sft samples"),
+        ((*options, "--compare", tmp_path / "nowhere"), "no responses are there"),
+        ((*options, "--scenes", tmp_path / "nowhere"), "nowhere"),
+    ):
+        early = pe(model, *words)
+        assert early.returncode == 2
+        assert said in early.stderr
+        assert not (out / "responses.jsonl").exists(), "nothing is answered that cannot be used"
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "config.json").write_text("{}")
+    assert pe(broken, *options).returncode == 2  # and its folder is nobody's
     done = pe(model, *options, "--json")
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)

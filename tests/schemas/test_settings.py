@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pe.engines.settings import AnnotateSettings, config_hash
 from pe.errors import ConfigError
@@ -114,3 +115,29 @@ def test_the_hash_covers_labels_and_nothing_else(tmp_path: Path) -> None:
 
 def test_a_key_called_on_is_a_word_and_not_true(tmp_path: Path) -> None:
     assert read_yaml("{on: rl, off: yes, a: [true, FALSE, no]}") == {"on": "rl", "off": "yes", "a": [True, False, "no"]}
+
+
+@pytest.mark.parametrize("text", ["a: 1\nb: 2\na: 3\n", "{x: {a: 1, a: 1}}", "- a: 1\n  'a': 2\n"])
+def test_a_key_that_stands_twice_is_an_error(text: str) -> None:
+    with pytest.raises(yaml.YAMLError, match="the key 'a' stands twice, first in line 1"):
+        read_yaml(text)
+
+
+def test_merged_keys_may_be_said_again() -> None:
+    text = "one: &one {a: 1, b: 2}\ntwo: {<<: *one, a: 3}\nthree: {<<: [*one, {c: 4}], b: 5}\nfour: *one\n"
+    assert read_yaml(text) == {
+        "one": {"a": 1, "b": 2},
+        "two": {"a": 3, "b": 2},
+        "three": {"a": 1, "b": 5, "c": 4},
+        "four": {"a": 1, "b": 2},
+    }
+
+
+@pytest.mark.parametrize("text", ["a: 2024-13-01", "a: " + "9" * 5000, 'a: !!int "abc"', "[" * 20_000])
+def test_what_python_cannot_hold_is_not_yaml(tmp_path: Path, text: str) -> None:
+    with pytest.raises(yaml.YAMLError):
+        read_yaml(text)
+    config = tmp_path / "run.yaml"
+    config.write_text(text)
+    with pytest.raises(ConfigError, match="not YAML"):
+        load(config=config)

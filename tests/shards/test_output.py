@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pe.errors import DiskError, InputError
+from pe.errors import DamageError, DiskError, InputError
 from pe.shards.output import Output, disk_errors, write_whole
+from tests.evaluation.rollouts import IMAGE, write
 from tests.shards import factory
 
 
@@ -103,3 +104,12 @@ def test_other_write_errors_are_one_line_too() -> None:
     with pytest.raises(DiskError, match="cannot write x: Input/output error") as caught, disk_errors(Path("x")):
         raise OSError(5, "Input/output error")
     assert caught.value.exit_code == 74
+
+
+def test_a_shard_that_is_gone_is_damage_and_one_without_samples_has_no_tar(tmp_path: Path) -> None:
+    output = write(tmp_path / "out", [[factory.sample("a", IMAGE)], [factory.sample("b", IMAGE)], []])
+    first, second = Output(output).shards()
+    second.unlink()
+    with pytest.raises(DamageError, match=f"{second}: is gone, with 1 committed samples"):
+        Output(output).shards()
+    assert first.exists()

@@ -17,7 +17,7 @@ _NOT_ROWS = {"out", "workers", "shard_inputs", "shard_mb"}
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Negatives(_Strict):
@@ -104,9 +104,17 @@ class Leaf(_Strict):
     level: Level | None = None
     negatives: Negatives | None = None
     data_source: str = ""
-    weight: float = Field(1.0, ge=0)
-    count: int | None = Field(None, ge=0)
+    weight: float = Field(1.0, ge=0, le=1e6)
+    count: int | None = Field(None, ge=0, le=10**9)
     optional: bool = False
+
+    @model_validator(mode="after")
+    def _json(self) -> Leaf:
+        try:
+            dumps([self.parameters, self.filters])
+        except ValueError as error:
+            raise ValueError(f"parameters and filters are what JSON can write: {error}") from None
+        return self
 
     @cached_property
     def identity(self) -> str:
@@ -134,7 +142,7 @@ class MixSettings(_Strict):
     format: str = "qwen2.5-vl"
     sources: list[Leaf] = Field(min_length=1)
     rows: int | None = Field(None, ge=1)
-    epochs: float = Field(1.0, gt=0)
+    epochs: float = Field(1.0, gt=0, le=1e6)
     seed: int = Field(0, ge=0)
     holdout: float = Field(0.0, ge=0, lt=1)
     part: Literal["train", "val"] = "train"
@@ -152,6 +160,8 @@ class MixSettings(_Strict):
     def _whole(self) -> MixSettings:
         if not self.data and any(not leaf.data for leaf in self.sources):
             raise ValueError("every source needs `data`, or the mix one for those without (--data)")
+        if not self.tokenizer and any("tokens" in leaf.filters for leaf in self.sources):
+            raise ValueError("the filter tokens needs a tokenizer, without which no row has any")
         if self.part == "val" and not self.holdout:
             raise ValueError("part val needs a holdout above 0")
         return self

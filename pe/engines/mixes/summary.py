@@ -65,6 +65,11 @@ class MixSummary:
         return MixSummary(lines, dict(sorted(skipped.items())), {str(key): run for key, run in imports.items()}, run)
 
     @property
+    def taken(self) -> int:
+        """The rows of the mix."""
+        return sum(line["taken"] for line in self.leaves)
+
+    @property
     def too_many_quarantined(self) -> bool:
         """Whether more than 5 % of what was imported from any source were quarantined."""
         return any(run.too_many_quarantined for run in self.imports.values())
@@ -96,6 +101,8 @@ class MixSummary:
         """What the table does not say."""
         lines = [f"imported {name}: {run.to_text()}" for name, run in self.imports.items()]
         for line in self.leaves:
+            if not line["taken"]:
+                lines.append(f"{line['leaf']} gives no row")
             if line["unasked"]:
                 what = ", ".join(f"{reason} ({count})" for reason, count in line["unasked"].items())
                 lines.append(f"{line['leaf']} did not ask: {what}")

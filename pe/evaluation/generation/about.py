@@ -49,12 +49,13 @@ def claim_answers(out: Path, model: dict[str, str], tars: Sequence[Path], settin
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         before = read_about(out)
-        if not before and os.fstat(handle).st_size:
+        empty = not os.fstat(handle).st_size
+        if not before and not empty:
             raise InputError(f"{out}: nothing says what made its answers ({about_path(out).name} is not there)")
-        if before:
-            changed = _changed(before, about)
-            if changed:
-                raise InputError(f"{out}: holds answers made with {changed}; name another folder or remove them")
+        changed = _changed(before, about) if before else ""
+        if changed and not empty:
+            raise InputError(f"{out}: holds answers made with {changed}; name another folder or remove them")
+        if before and not changed:
             about["shards"] = {**before["shards"], **shards}
         if about != before:
             write_whole(about_path(out), dumps(about).encode() + b"\n")

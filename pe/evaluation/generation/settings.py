@@ -22,7 +22,7 @@ class GenerationSettings(BaseModel):
     top_p: float = Field(1.0, gt=0, le=1)
     top_k: int = Field(0, ge=0)
     max_new_tokens: int = Field(1024, ge=1)
-    seed: int = 0
+    seed: int = Field(0, ge=0)
 
     batch_size: int = Field(8, ge=1)
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$")

@@ -172,13 +172,41 @@ def test_answers_that_no_text_can_give_are_explained(world: Path, tmp_path: Path
 def test_answers_without_a_score_are_explained(world: Path, tmp_path: Path) -> None:
     length = {"limit": 400, "floor": 0.0}
     parameters = {"verifier_parameters": {"also": {"length": length}}, "weights": {"accuracy": 1.0, "length": 0.3}}
-    mix = mix_file(tmp_path, "rl", {"task": "detect", "parameters": parameters}, format="rexomni", floor=0.0)
-    told = pe("build-rl", mix, tmp_path / "out", "--data", world, "--dry-run")
+    sources = ({"task": "detect", "parameters": parameters}, {"task": "point"})
+    told = pe("build-rl", mix_file(tmp_path, "rl", *sources, floor=0.0), tmp_path / "out", "--data", world, "--dry-run")
     assert "score_missing" in told
     assert "unit: characters" in told
+    assert " gives no row" in told
     length["unit"] = "characters"
-    mix = mix_file(tmp_path, "rl", {"task": "detect", "parameters": parameters}, format="rexomni", floor=0.0)
-    assert "score_missing" not in pe("build-rl", mix, tmp_path / "out", "--data", world, "--dry-run")
+    told = pe("build-rl", mix_file(tmp_path, "rl", *sources, floor=0.0), tmp_path / "out", "--data", world, "--dry-run")
+    assert "score_missing" not in told
+    assert " gives no row" not in told
+
+
+@pytest.mark.parametrize("changes", [{"filters": {"count-per-category": {"min": 50}}}, {"weight": 0}])
+def test_a_mix_without_rows_is_no_success(world: Path, tmp_path: Path, changes: dict[str, object]) -> None:
+    mix = mix_file(tmp_path, "sft", {"task": "detect", **changes})
+    told = pe("build-sft", mix, tmp_path / "out", "--data", world, code=2)
+    assert told.splitlines()[-1] == f"pe: {mix}: no source gives a row; the table counts what was dropped, and why"
+
+
+@pytest.mark.parametrize(
+    ("source", "changes", "said"),
+    [
+        ({"weight": float("inf")}, {}, "weight"),
+        ({"parameters": {"weights": {"accuracy": float("nan")}}}, {}, "parameters and filters are what JSON can write"),
+        ({}, {"epochs": 1e300}, "epochs"),
+        ({"filters": {"tokens": {"max": 5}}}, {}, "the filter tokens needs a tokenizer"),
+    ],
+)
+def test_settings_that_cannot_be_are_one_line(
+    world: Path, tmp_path: Path, source: dict[str, object], changes: dict[str, object], said: str
+) -> None:
+    mix = mix_file(tmp_path, "sft", {"task": "detect", **source}, **changes)
+    told = pe("build-sft", mix, tmp_path / "out", "--data", world, code=2)
+    assert said in told
+    assert len(told.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_other_sources_need_another_folder(world: Path, tmp_path: Path) -> None:
