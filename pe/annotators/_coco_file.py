@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import math
 from array import array
 from pathlib import Path
 from typing import Any
@@ -82,14 +81,7 @@ def read_coco(path: Path, form: bytes = b"") -> AnnotationFile:
             records[index] = None
     except _MalformedError as error:
         raise InputError(f"{path}: {where} {error}") from error
-    return AnnotationFile(
-        path,
-        sha256,
-        categories.values(),
-        names,
-        licence=_single_license(content.get("licenses")),
-        ids={key: image for key, image in images.items() if isinstance(key, int)},
-    )
+    return AnnotationFile(path, sha256, categories.values(), names, licence=_single_license(content.get("licenses")))
 
 
 def _compact(record: dict[str, Any]) -> dict[str, Any]:
@@ -122,7 +114,7 @@ def _id(record: dict[str, Any], key: str) -> int | str:
 
 def _side(record: dict[str, Any], key: str) -> int:
     value = record.get(key) or 0
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < 0:
+    if not _finite(value) or value != int(value) or value < 0:
         raise _MalformedError(f"{key} must be a whole number of pixels, not {value!r:.60}")
     return int(value)
 
@@ -173,7 +165,7 @@ def _annotation(
 
 
 def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and -1e9 < value < 1e9
 
 
 def _segmentation(value: Any, image: AnnotatedImage) -> Segmentation:

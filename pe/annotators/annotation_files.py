@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+_DIGITS = re.compile(r"(?:^|_)(\d{12})$")
+
 # Rings of x, y, x, y ..., or the bytes of COCO's compressed RLE, or nothing.
 Segmentation = tuple["array[float]", ...] | bytes | None
 
@@ -59,19 +61,20 @@ class AnnotationFile:
         categories: Iterable[str],
         images: Iterable[tuple[AnnotatedImage, Iterable[str]]],
         licence: str = "",
-        ids: dict[int, AnnotatedImage] | None = None,
     ) -> None:
         self.path = path
         self.sha256 = sha256
         self.license = licence
         self.categories = list(dict.fromkeys(categories))
         self.images: list[AnnotatedImage] = []
-        self._ids = ids or {}
+        self._by_digits: dict[int, list[AnnotatedImage]] = {}
         self._by_stem: dict[str, list[Named]] = {}
         for image, names in images:
             self.images.append(image)
             for parents, stem, suffix in dict.fromkeys(_split(name) for name in names):
                 self._by_stem.setdefault(stem, []).append(Named(parents, stem, suffix, image))
+                if digits := _DIGITS.search(stem):
+                    self._by_digits.setdefault(int(digits[1]), []).append(image)
         folders = {named.parents for group in self._by_stem.values() for named in group if named.parents}
         self._one_folder = len(folders) <= 1
 
@@ -80,7 +83,8 @@ class AnnotationFile:
 
         The path must agree with the file's as far as both go ("val/1.jpg" is not "train/1.jpg"); where all pictures of
         the file share one folder, that folder's name does not matter. A suffix that differs (a converted picture) is
-        accepted when no name fits exactly, and so are the twelve digits that COCO names pictures by.
+        accepted when no name fits exactly, and so are the twelve digits that COCO names pictures by: its releases of
+        2014 have the same ones after COCO_train2014_.
         """
         for word in dict.fromkeys((source, source.rpartition("#")[2])):
             parents, stem, suffix = _split(word)
@@ -89,9 +93,9 @@ class AnnotationFile:
                 found = self._agreeing(candidates, parents)
                 if found:
                     return found
-            digits = re.search(r"(?:^|_)(\d{12})$", stem)
-            if digits and int(digits[1]) in self._ids:
-                return [self._ids[int(digits[1])]]
+            digits = _DIGITS.search(stem)
+            if digits and int(digits[1]) in self._by_digits:
+                return list({id(image): image for image in self._by_digits[int(digits[1])]}.values())
         return []
 
     def _agreeing(self, candidates: list[Named], parents: tuple[str, ...]) -> list[AnnotatedImage]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from pe import __version__
+from pe.annotators.annotation_files import AnnotationFile
 from pe.annotators.base import AdapterSettings, Caption, Dropped
 from pe.annotators.detectors.dataset import DatasetDetector
 from pe.annotators.load_annotations import load_annotations
@@ -24,14 +25,14 @@ from pe.engines.signals import Signals
 from pe.engines.stages import Stages
 from pe.engines.summary import RunSummary
 from pe.engines.worker import Job
-from pe.errors import Interrupted, SampleError
+from pe.errors import InputError, Interrupted, SampleError
 from pe.schemas.sample import Object, Sample
 from pe.shards.imports import Extra, Layout, PictureExtras
 from pe.shards.output import Output
 from pe.shards.pictures import Picture, load_picture
 from pe.shards.plan import PlannedInput, Slice
 from pe.shards.sources import open_source
-from pe.shards.sources.base import Source
+from pe.shards.sources.base import Entry, Raw, Source
 from pe.shards.writer import ShardWriter
 
 
@@ -181,7 +182,11 @@ def import_annotations(settings: ImportSettings, report: Reporter) -> RunSummary
     """
     with Signals() as signals:
         job = import_job(settings)
-        return produce(job, pictures_of(job, settings.out), report, signals)
+        source = pictures_of(job, settings.out)
+        summary = produce(job, source, report, signals)
+        if missing := source.missing():
+            report.note(missing)
+        return summary
 
 
 def import_job(settings: ImportSettings) -> Job:
@@ -204,10 +209,62 @@ def import_job(settings: ImportSettings) -> Job:
     )
 
 
-def pictures_of(job: Job, out: Path) -> Source:
+def pictures_of(job: Job, out: Path) -> AnnotatedPictures:
     """The pictures of an import, without what lies in the output folder `out`."""
-    word = job.settings.images
-    return without_output(open_source(word), word, Output(out).root)
+    word, layout = job.settings.images, job.settings.read()
+    source = without_output(open_source(word), word, Output(out).root)
+    return AnnotatedPictures(source, load_annotations(str(layout.annotations), layout.form), word)
+
+
+class AnnotatedPictures(Source):
+    """A source that is held against its annotations as it is listed: which of these have no picture, and which two."""
+
+    def __init__(self, source: Source, annotations: AnnotationFile, word: str) -> None:
+        super().__init__(source.max_bytes)
+        self._source = source
+        self._annotations = annotations
+        self._word = word
+        self._found: dict[int, Entry] = {}
+        self.ignored = source.ignored
+
+    def entries(self) -> Iterator[Entry]:
+        """See Source. Raises InputError where two other pictures are one of the file's, or none is any."""
+        self._found = {}
+        for entry in self._source.entries():
+            images = self._annotations.find(entry.id)
+            if len(images) == 1:
+                first = self._found.setdefault(id(images[0]), entry)
+                if first is not entry and self._differ(first, entry):
+                    raise InputError(
+                        f"{self._annotations.path}: {images[0].name} could be {first.id} and {entry.id}, which are two "
+                        f"pictures: name the folder of the right ones, below {self._word}"
+                    )
+            yield entry
+        if self._annotations.images and not self._found:
+            raise InputError(self.missing())
+
+    def read(self, entry: Entry) -> Raw:
+        """See Source."""
+        return self._source.read(entry)
+
+    def missing(self) -> str:
+        """One line about the annotated pictures that were not there when the source was last listed, or nothing."""
+        images = self._annotations.images
+        lost = [image.name for image in images if id(image) not in self._found]
+        if not lost:
+            return ""
+        return (
+            f"{self._annotations.path}: {len(lost):,} of its {len(images):,} pictures are not in {self._word}, for "
+            f"example {lost[0]}"
+        )
+
+    def _differ(self, one: Entry, other: Entry) -> bool:
+        if one.size != other.size:
+            return True
+        try:
+            return self.read(one).data != self.read(other).data
+        except SampleError:
+            return False  # told when its turn comes
 
 
 def _build(job: Job, output: Output, worker: int) -> ImportEngine:

@@ -101,8 +101,6 @@ class _Check:
                 most = leaf.filters.get("tokens", {}).get("max")
                 if most is None or most > longest:
                     yield f"{leaf.task}: rows have at most {longest} tokens; its filter lets {most or 'all'} through"
-            if not settings.tokenizer:
-                yield "a filter of tokens counts nothing without a tokenizer"
 
     def _leaf(self, leaf: Leaf, kind: str) -> Iterator[str]:
         if isinstance(leaf.data, Foreign):

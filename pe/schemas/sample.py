@@ -110,7 +110,7 @@ class Sample(_Strict):
     ability: str = ""
     caption: Text = ""
     objects_json: str = "[]"
-    negatives_json: str = "[]"
+    negatives_json: Text = "[]"
     messages_json: str = "[]"
     gold_text: str = ""
     input_width: int = 0
@@ -119,7 +119,7 @@ class Sample(_Strict):
     ceilings_json: str = "[]"
     reward_model: RewardModel
     verifier: Verifier
-    provenance_json: str = "{}"
+    provenance_json: Text = "{}"
 
     def to_json(self) -> bytes:
         """The record's wire form: one line of UTF-8 JSON with a fixed key order."""

@@ -93,10 +93,14 @@ def test_the_only_folder_of_a_file_does_not_matter(tmp_path: Path) -> None:
 
 
 def test_coco_ids_in_twelve_digits(tmp_path: Path) -> None:
-    images = [{"id": 42, "file_name": "renamed.jpg", "width": 4, "height": 3}]
+    images = [
+        {"id": 42, "file_name": "COCO_train2014_000000000042.jpg", "width": 4, "height": 3},
+        {"id": 7, "file_name": "renamed.jpg", "width": 4, "height": 3},
+    ]
     file = load_annotations(write(tmp_path / "a.json", coco(images=images, annotations=[])))
-    assert names(file, "COCO_val2014_000000000042.jpg") == ["renamed.jpg"]
+    assert names(file, "train2017/000000000042.jpg") == ["COCO_train2014_000000000042.jpg"]
     assert names(file, "frame_42.jpg") == []
+    assert names(file, "000000000007.jpg") == [], "a number that only the file gives is no name of a picture"
 
 
 def test_one_licence_is_the_licence(tmp_path: Path) -> None:

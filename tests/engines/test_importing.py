@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from pe.engines.import_settings import ImportSettings
 from pe.engines.importing import import_annotations
@@ -205,3 +206,93 @@ def test_workers_give_the_same_bytes(tmp_path: Path) -> None:
     run(tmp_path / "set", tmp_path / "one", "coco", shard_inputs=2)
     run(tmp_path / "set", tmp_path / "two", "coco", shard_inputs=2, workers=2)
     assert factory.tree(tmp_path / "one/shards") == factory.tree(tmp_path / "two/shards")
+
+
+class Noted(Quiet):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def _annotated(folder: Path, names: list[str], **image: Any) -> Path:
+    """A COCO file about 8 x 6 pictures called `names`, one object each."""
+    content = {
+        "images": [
+            {"id": number, "file_name": name, "width": 8, "height": 6, **image} for number, name in enumerate(names, 1)
+        ],
+        "annotations": [
+            {"id": number, "image_id": number, "category_id": 1, "bbox": [1, 1, 4, 4]}
+            for number in range(1, len(names) + 1)
+        ],
+        "categories": [{"id": 1, "name": "cat"}],
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "instances.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def _picture(path: Path, shade: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 6), (shade, shade, shade)).save(path)
+
+
+def test_annotated_pictures_that_are_not_there_are_said(tmp_path: Path) -> None:
+    path = _annotated(tmp_path, [f"{number}.jpg" for number in range(5)])
+    for number in range(2):
+        _picture(tmp_path / "images" / f"{number}.jpg", 40 * number)
+    settings = ImportSettings(source=path, out=tmp_path / "out", layout="coco", images=str(tmp_path / "images"))
+    for written in (2, 0):  # what is not there is said again when nothing is new
+        report = Noted()
+        assert import_annotations(settings, report).run.written == written
+        assert report.notes == [f"{path}: 3 of its 5 pictures are not in {tmp_path / 'images'}, for example 2.jpg"]
+    _picture(tmp_path / "others" / "x.jpg", 9)
+    nowhere = settings.model_copy(update={"images": str(tmp_path / "others"), "out": tmp_path / "none"})
+    with pytest.raises(InputError, match="5 of its 5 pictures are not in"):
+        import_annotations(nowhere, Quiet())
+
+
+def test_one_annotated_picture_is_not_two(tmp_path: Path) -> None:
+    path = _annotated(tmp_path, ["1.jpg", "2.jpg"])
+    for name, shade in (("a/1.jpg", 0), ("b/1.jpg", 0), ("a/2.jpg", 50)):
+        _picture(tmp_path / "images" / name, shade)
+    settings = ImportSettings(source=path, out=tmp_path / "out", layout="coco", images=str(tmp_path / "images"))
+    summary = import_annotations(settings, Quiet())
+    assert (summary.total.written, summary.total.duplicate) == (2, 1), "a copy is a duplicate"
+    _picture(tmp_path / "images/b/2.jpg", 200)
+    with pytest.raises(InputError, match=r"2\.jpg could be a/2\.jpg and b/2\.jpg, which are two pictures"):
+        import_annotations(settings.model_copy(update={"out": tmp_path / "again"}), Quiet())
+
+
+def test_odd_values_are_named_or_left_out(tmp_path: Path) -> None:
+    path = _annotated(tmp_path, ["1.jpg"], captions=None)
+    _picture(tmp_path / "images/1.jpg", 0)
+    content = json.loads(path.read_text())
+
+    def take(number: int, text: str) -> RunSummary:
+        path.write_text(text)
+        images = str(tmp_path / "images")
+        return import_annotations(
+            ImportSettings(source=path, out=tmp_path / f"out{number}", layout="coco", images=images), Quiet()
+        )
+
+    content["annotations"][0] |= {"foo": float("nan"), "said": "\ud800", "deep": {"x": [float("inf")]}}
+    assert take(0, json.dumps(content)).total.written == 1
+    ((sample, _),) = samples(tmp_path / "out0")
+    assert json.loads(sample.provenance_json)["attributes"] == {"0": {"said": "\ud800", "deep": {"x": [None]}}}
+    broken = [
+        ("annotations", {"bbox": [10**400, 0, 1, 1]}, r"annotations\[0\] .*bbox must be four numbers"),
+        ("annotations", {"bbox": [1e308, 0, 1e308, 1]}, r"annotations\[0\] .*bbox must be four numbers"),
+        ("annotations", {"keypoints": ["a", 1, 2]}, r"annotations\[0\] is not as COCO's form has it"),
+        ("images", {"width": float("inf")}, r"images\[0\] width must be a whole number"),
+        ("images", {"captions": "one"}, r"images\[0\] is not as COCO's form has it: captions must be a list"),
+        ("images", {"expressions": ["left cat"]}, r"images\[0\] is not as COCO's form has it"),
+        ("images", {"license": [1]}, r"images\[0\] is not as COCO's form has it"),
+    ]
+    for number, (section, change, said) in enumerate(broken, 1):
+        changed = json.loads(json.dumps(content))
+        changed[section][0] |= change
+        with pytest.raises(InputError, match=said):
+            take(number, json.dumps(changed))

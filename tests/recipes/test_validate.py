@@ -94,7 +94,7 @@ FAULTS: list[tuple[str, Callable[[dict[str, Any]], object]]] = [
     ("wordings", lambda s: s["build_sft"]["sources"][0].update(parameters={"wordings": "rex"})),
     ("tokens; its filter lets all through", lambda s: s["build_sft"]["sources"][0].update(filters={})),
     ("tokens; its filter lets 600", lambda s: s["build_sft"]["sources"][0].update(filters={"tokens": {"max": 600}})),
-    ("counts nothing without a tokenizer", lambda s: s["build_sft"].pop("tokenizer")),
+    ("needs a tokenizer", lambda s: s["build_sft"].pop("tokenizer")),
     ("no verifier is called 'iou'", lambda s: s["build_rl"]["sources"][0].update(parameters={"verifier": "iou"})),
     (
         "has no component speed",

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pe.engines.import_settings import ImportSettings
-from pe.engines.importing import import_job, pictures_of
+from pe.engines.importing import AnnotatedPictures, import_job, pictures_of
 from pe.engines.mixes.settings import Foreign, MixSettings
 from pe.engines.produce import Reporter, produce
 from pe.engines.settings import config_hash
@@ -26,6 +26,7 @@ def bring_in(foreign: Foreign, home: Path, settings: MixSettings, signals: Signa
     The hash is of what the annotations say, of what is taken of them, and of the names, sizes and times of the files
     with pictures. Raises InputError as `pe import` does, TryLater while another process has part of it in its hands.
     """
+    pictures: AnnotatedPictures | None = None
     path, chosen = Path(foreign.annotations).expanduser(), foreign.choices
     if foreign.layout == "rows":
         rows = RowSettings(source=path, out=home, workers=settings.workers, **chosen)
@@ -34,10 +35,12 @@ def bring_in(foreign: Foreign, home: Path, settings: MixSettings, signals: Signa
     else:
         words = ImportSettings(source=path, out=home, layout=foreign.layout, workers=settings.workers, **chosen)
         job = import_job(words)
-        source = pictures_of(job, settings.out)
+        source = pictures = pictures_of(job, settings.out)
     name = config_hash({"config": job.config, "files": _files(source)})
     job = replace(job, out=home / f"import-{name}")
     run = produce(job, source, report, signals)
+    if pictures is not None and (missing := pictures.missing()):
+        report.note(missing)
     if run.left:
         raise TryLater(f"{foreign.annotations} is being imported by another run; run the same command again after it")
     return run

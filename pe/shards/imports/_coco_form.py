@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
 from pe.schemas.sample import dumps
 from pe.shards.imports._base import Layout
 from pe.shards.imports._extras import coco_extras
+
+_FAR = 1e9
+"""No coordinate in pixels is as far as this."""
 
 
 class CocoForm:
@@ -32,6 +34,8 @@ class CocoForm:
             name, {"id": len(self._images) + 1, "file_name": name, "neg_category_ids": [], "expressions": []}
         )
         if width and height:
+            if not all(type(side) in (int, float) and 0 < side < _FAR for side in (width, height)):
+                raise ValueError(f"a picture is some pixels wide and high, not {width!r:.40} and {height!r:.40}")
             image["width"], image["height"] = int(width), int(height)
         return image
 
@@ -75,12 +79,19 @@ class CocoForm:
         }
         bare = [{**item, "segmentation": None} for item in content["annotations"]]
         extras, names = coco_extras({**content, "annotations": bare}, self.path)
-        return Layout(pictures, self.path, extras, names, exhaustive=False, form=dumps(content).encode())
+        return Layout(
+            pictures,
+            self.path,
+            extras,
+            names,
+            exhaustive=False,
+            form=dumps(content).encode("utf-8", "backslashreplace"),
+        )
 
 
 def numbers(values: Any, count: int = 4) -> list[float]:
     """`values` as `count` finite floats. Raises ValueError."""
     good = isinstance(values, list) and len(values) == count
-    if not good or not all(type(value) in (int, float) and math.isfinite(value) for value in values):
+    if not good or not all(type(value) in (int, float) and -_FAR < value < _FAR for value in values):
         raise ValueError(f"{count} numbers are expected, not {values!r:.60}")
     return [float(value) for value in values]

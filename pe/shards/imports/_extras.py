@@ -25,7 +25,8 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     refuse_pickle(path, data[:2])
     try:
-        return json.loads(data, object_hook=_small)
+        # NaN stands for nothing, as in what pandas writes.
+        return json.loads(data, object_hook=_small, parse_constant=lambda _: None)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON: {error}") from error
 
@@ -50,25 +51,32 @@ def coco_extras(content: Any, path: Path) -> tuple[dict[str, PictureExtras], dic
         raise InputError(f"{path}: not COCO-form JSON: it has no list of images")
     names: dict[Any, str] = {}
     extras: dict[str, PictureExtras] = {}
-    licences = {item.get("id"): _licence(item) for item in _records(content, "licenses")}
-    for image in _records(content, "images"):
-        name = image_name(image)
-        names[image.get("id")] = name
-        found = extras.setdefault(name, PictureExtras())
-        found.license = licences.get(image.get("license"), "")
-        found.url = str(image.get("flickr_url") or image.get("coco_url") or "")
-        found.captions += [str(text) for text in image.get("captions", ())]
-        found.expressions += [(str(item["text"]), list(map(str, item["ids"]))) for item in image.get("expressions", ())]
-    for index, record in enumerate(_records(content, "annotations")):
-        picture = extras.get(names.get(record.get("image_id"), ""))
-        if picture is None:
-            continue
-        if isinstance(record.get("caption"), str) and "bbox" not in record and "category_id" not in record:
-            picture.captions.append(record["caption"])
-            continue
-        extra = _extra(record)
-        if extra != Extra():
-            picture.objects[str(record.get("id", f"#{index}"))] = extra
+    where = "licenses"
+    try:
+        licences = {item.get("id"): _licence(item) for item in _records(content, "licenses")}
+        for index, image in enumerate(_records(content, "images")):
+            where = f"images[{index}]"
+            name = image_name(image)
+            names[image.get("id")] = name
+            found = extras.setdefault(name, PictureExtras())
+            found.license = licences.get(image.get("license"), "")
+            found.url = str(image.get("flickr_url") or image.get("coco_url") or "")
+            found.captions += [str(text) for text in _list(image, "captions")]
+            for item in _list(image, "expressions"):
+                found.expressions.append((str(item["text"]), list(map(str, _list(item, "ids")))))
+        for index, record in enumerate(_records(content, "annotations")):
+            where = f"annotations[{index}]"
+            picture = extras.get(names.get(record.get("image_id"), ""))
+            if picture is None:
+                continue
+            if isinstance(record.get("caption"), str) and "bbox" not in record and "category_id" not in record:
+                picture.captions.append(record["caption"])
+                continue
+            extra = _extra(record)
+            if extra != Extra():
+                picture.objects[str(record.get("id", f"#{index}"))] = extra
+    except (TypeError, KeyError, ValueError, OverflowError) as error:
+        raise InputError(f"{path}: {where} is not as COCO's form has it: {error}") from error
     keypoints = {
         item["name"]: [str(name) for name in item["keypoints"]]
         for item in _records(content, "categories")
@@ -94,6 +102,13 @@ def _small(record: dict[str, Any]) -> dict[str, Any]:
 def _records(content: dict[str, Any], section: str) -> list[dict[str, Any]]:
     value = content.get(section)
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _list(record: dict[str, Any], key: str) -> list[Any]:
+    value = record.get(key) or []
+    if not isinstance(value, list):
+        raise TypeError(f"{key} must be a list, not {value!r:.60}")
+    return value
 
 
 def _licence(record: dict[str, Any]) -> str:
