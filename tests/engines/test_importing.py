@@ -157,7 +157,7 @@ def test_referring_expressions_go_to_the_provenance_with_their_objects(tmp_path:
         {"image": "1.jpg", "sent": "left cup", "bbox": [0, 0, 10, 10], "category": "cup"},
         {"image": "1.jpg", "sent": "right cup", "bbox": [20, 0, 10, 10], "category": "cup"},
         {"image": "1.jpg", "sent": "flat cup", "bbox": [20, 0, 0, 10], "category": "cup"},
-        {"image": "2.jpg", "sent": "no cup"},
+        {"image": "2.jpg", "sent": "no cup", "bbox": []},
     ]
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, lines)))
     summary = run(tmp_path / "rows.jsonl", tmp_path / "out", "refcoco")

@@ -14,6 +14,7 @@ from pe.errors import InputError
 from pe.shards.imports._base import Layout
 from pe.shards.imports._coco_form import CocoForm, numbers
 from pe.shards.imports._find import one_file, pictures_of
+from pe.shards.imports._records import record
 from pe.shards.imports._rows import rows_of
 
 __all__ = ["humanref"]
@@ -35,13 +36,10 @@ def humanref(source: Path, pictures: str, split: str) -> Layout:
     # A person is a candidate in one row and an answer, with a mask, in another.
     for take in (partial(_masks, masks=masks), partial(_say, form=form, masks=masks, people=people)):
         for number, row in rows:
-            try:
+            with record(f"{path}:{number}"):
                 take(row)
-            except (KeyError, TypeError, ValueError) as error:
-                why = f"it has no {error}" if isinstance(error, KeyError) else error
-                raise InputError(f"{path}:{number}: {why}") from None
     if not rows:
-        raise InputError(f"{path}: no rows" + (f" of domain {split}" if split else ""))
+        raise InputError(f"{path}: no rows of domain {split}")
     return form.layout(pictures_of(path, pictures))
 
 

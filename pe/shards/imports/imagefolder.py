@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from pe.shards.imports._base import Layout
-from pe.shards.imports._extras import coco_extras
 from pe.shards.imports._find import one_file
-from pe.shards.imports._rows import rows_as_coco
+from pe.shards.imports._rows import extras_of_rows
 
 __all__ = ["imagefolder"]
 
@@ -19,5 +17,5 @@ def imagefolder(source: Path, pictures: str, split: str) -> Layout:
     """
     home = source / split if split and source.is_dir() else source
     path = one_file(home, ("metadata.jsonl", "metadata.csv"), "metadata.jsonl or metadata.csv")
-    extras, keypoints = coco_extras(json.loads(rows_as_coco(path)), path)
+    extras, keypoints = extras_of_rows(path)
     return Layout(pictures or str(path.parent), path, extras, keypoints, exhaustive=False)

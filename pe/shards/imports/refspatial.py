@@ -22,6 +22,7 @@ from pe.geometry.masks import encode
 from pe.shards.imports._base import Layout
 from pe.shards.imports._coco_form import CocoForm
 from pe.shards.imports._find import one_file
+from pe.shards.imports._records import record
 
 __all__ = ["refspatial"]
 
@@ -39,13 +40,11 @@ def refspatial(source: Path, pictures: str, split: str) -> Layout:
     kind = path.stem.split("-")[0]
     first: dict[str, str] = {}
     for number, row in enumerate(_rows(path)):
-        try:
+        with record(f"{path}: row {number}"):
             name = first.setdefault(hashlib.sha256(row["image"]["bytes"]).hexdigest(), f"{path.name}#{number}/image")
             image = form.image(name)
             said = {key: row[key] for key in ("prompt", "suffix", "step")}
             form.say(image, row["object"], [form.add(image, kind, None, _rle(row["mask"]["bytes"]), **said)])
-        except (KeyError, TypeError, ValueError, OSError, Image.DecompressionBombError) as error:
-            raise InputError(f"{path}: row {number}: {error}") from None
     return form.layout(pictures or str(path))
 
 
@@ -65,5 +64,8 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
 
 
 def _rle(data: bytes) -> dict[str, Any]:
-    with Image.open(io.BytesIO(data)) as mask:
-        return encode(np.asarray(mask.convert("L")) > 0).model_dump(mode="json")
+    try:
+        with Image.open(io.BytesIO(data)) as mask:
+            return encode(np.asarray(mask.convert("L")) > 0).model_dump(mode="json")
+    except (OSError, SyntaxError, Image.DecompressionBombError):
+        raise ValueError("its mask is no picture that can be read") from None

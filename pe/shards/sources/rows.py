@@ -104,7 +104,11 @@ class RowSource(Source):
         if "group" in at:
             number, rows = self._table
             if number != at["group"]:
-                rows = pq.ParquetFile(self._path).read_row_group(at["group"]).to_pylist()
+                try:
+                    rows = pq.ParquetFile(self._path).read_row_group(at["group"]).to_pylist()
+                except (pa.ArrowException, OSError, ValueError) as error:
+                    detail = " ".join(str(error).split())
+                    raise SampleError("row", f"row group {at['group']} is damaged: {detail}") from None
                 self._table = (at["group"], rows)
             row = rows[at["row"]]
         elif "item" in at:
@@ -118,6 +122,11 @@ class RowSource(Source):
                     raise SampleError("row", f"not JSON: {error}") from None
         if not isinstance(row, dict):
             raise SampleError("row", "not an object")
+        if "group" not in at:
+            try:
+                json.dumps(row, ensure_ascii=False).encode()
+            except UnicodeEncodeError:
+                raise SampleError("row", "a text in it has a lone surrogate, no character") from None
         return row
 
     def _picture(self, row: Mapping[str, Any]) -> bytes:
@@ -146,7 +155,10 @@ class RowSource(Source):
         return data
 
     def _file(self, picture: str) -> bytes:
-        path = (self._pictures / picture).resolve()
+        try:
+            path = (self._pictures / picture).resolve()
+        except ValueError as error:
+            raise SampleError("not_there", f"{picture!r:.60}: {error}") from None
         if not path.is_relative_to(self._pictures.resolve()):
             raise SampleError("outside", f"{picture} is not below {self._pictures}")
         try:

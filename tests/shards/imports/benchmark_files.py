@@ -39,14 +39,14 @@ def rle(x0: int, y0: int, x1: int, y1: int) -> dict[str, Any]:
 
 
 def d3(home: Path) -> Path:
-    """github.com/shikras/d-cube, doc.md: dictionaries by id, saved as JSON."""
+    """github.com/shikras/d-cube, doc.md and d_cube/d3.py (`anno["bbox"][0]`): dictionaries by id, saved as JSON."""
     pictures(home, "dog/1.jpg")
     image = {"id": 0, "file_name": "dog/1.jpg", "height": 30, "width": 40, "anno_id": [1, 2], "group_id": 7}
     write(home / "images.json", {"0": {**image, "flickr_url": "http://f", "license": ""}})
-    anno = {"iscrowd": 0, "area": 100, "image_id": 0, "group_id": 7}
+    anno = {"iscrowd": 0, "area": [100], "image_id": 0, "group_id": 7}
     annotations = {
-        "1": {"id": 1, "sent_id": [1, 2], "bbox": [2, 3, 10, 10], "segmentation": [rle(2, 3, 12, 13)], **anno},
-        "2": {"id": 2, "sent_id": [1], "bbox": [20, 3, 10, 10], "segmentation": [rle(20, 3, 30, 13)], **anno},
+        "1": {"id": 1, "sent_id": [1, 2], "bbox": [[2, 3, 10, 10]], "segmentation": [rle(2, 3, 12, 13)], **anno},
+        "2": {"id": 2, "sent_id": [1], "bbox": [[20, 3, 10, 10]], "segmentation": [rle(20, 3, 30, 13)], **anno},
     }
     write(home / "annotations.json", annotations)
     said = ["a dog", "a dog without a leash", "a dog led by a rope outdoors"]

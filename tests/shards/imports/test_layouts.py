@@ -15,7 +15,7 @@ from pe.annotators.load_annotations import load_annotations
 from pe.errors import InputError
 from pe.registry import load, names
 from pe.shards.imports import Layout
-from pe.shards.imports._rows import are_rows, rows_as_coco
+from pe.shards.imports._rows import are_rows, in_pixels, rows_as_coco
 
 
 def layout(name: str, source: Path, pictures: str = "", split: str = "") -> Layout:
@@ -34,7 +34,7 @@ COCO = {
     "images": [{"id": 1, "file_name": "a.jpg", "width": 40, "height": 30, "license": 4, "flickr_url": "http://f/a"}],
     "licenses": [{"id": 4, "name": "CC BY"}],
     "categories": [{"id": 1, "name": "person"}],
-    "annotations": [{"id": 5, "image_id": 1, "category_id": 1, "bbox": [1, 2, 10, 10]}],
+    "annotations": [{"id": number, "image_id": 1, "category_id": 1, "bbox": [number, 2, 10, 10]} for number in (5, 7)],
 }
 POINTS = [3, 4, 2, 0, 0, 0]
 
@@ -83,7 +83,7 @@ def test_texts_quads_and_elements_of_screens(shared: Path) -> None:
 
 REFS = [
     {"ref_id": 0, "ann_id": 5, "image_id": 1, "split": "val", "sentences": [{"sent": "left  man"}, {"sent": "him"}]},
-    {"ref_id": 1, "ann_id": [5, 6], "image_id": 1, "split": "train", "sentences": [{"sent": "both"}]},
+    {"ref_id": 1, "ann_id": [5, 7], "image_id": 1, "split": "train", "sentences": [{"sent": "both"}]},
     {"ref_id": 2, "ann_id": [-1], "image_id": 1, "split": "train", "sentences": [{"sent": "a zebra"}]},
 ]
 
@@ -95,12 +95,47 @@ def test_refcoco_refs_with_instances(tmp_path: Path) -> None:
     write(tmp_path / "instances.json", COCO)
     found = layout("refcoco", tmp_path)
     said = found.extras["a.jpg"].expressions
-    assert said == [("left man", ["5"]), ("him", ["5"]), ("both", ["5", "6"]), ("a zebra", [])]
+    assert said == [("left man", ["5"]), ("him", ["5"]), ("both", ["5", "7"]), ("a zebra", [])]
     assert not found.exhaustive
     assert len(layout("refcoco", tmp_path, split="val").extras["a.jpg"].expressions) == 2
     write(tmp_path / "refs.json", [{"ann_id": 5, "image_id": 99, "sentences": []}])
-    with pytest.raises(InputError, match="ref 0"):
+    with pytest.raises(InputError, match=r"ref 0: its picture 99 is not in instances\.json"):
         layout("refcoco", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"ann_id": 99}, "ref 1: its ann_id 99 is no annotation of its picture 1"),
+        ({"ann_id": 8}, "ref 1: its ann_id 8 is no annotation of its picture 1"),
+        ({"ann_id": {"a": 1}}, "ref 1: its ann_id"),
+        ({"sentences": "left cup"}, "ref 1: its sentences are a list, not 'left cup'"),
+        ({"sentences": [{"sent": ""}]}, "ref 1: a sentence is a text with words"),
+        ({"sentences": ["\ud800"]}, "ref 1: a text in it has a lone surrogate"),
+        ({"image_id": [1]}, "ref 1: a value in it is of another type"),
+    ],
+)
+def test_a_ref_that_means_nothing_in_its_picture_is_named(changed: dict[str, Any], says: str, tmp_path: Path) -> None:
+    elsewhere = {"id": 8, "image_id": 2, "category_id": 1, "bbox": [1, 2, 3, 4]}
+    write(tmp_path / "instances.json", {**COCO, "annotations": [*COCO["annotations"], elsewhere]})
+    write(tmp_path / "refs.json", [REFS[0], {**REFS[0], **changed}])
+    with pytest.raises(InputError, match=says):
+        layout("refcoco", tmp_path)
+
+
+@pytest.mark.parametrize("value", [None, 3, {}, {"refs": REFS}, []])
+def test_what_is_no_list_of_refs_is_refused(value: Any, tmp_path: Path) -> None:
+    write(tmp_path / "instances.json", COCO)
+    with pytest.raises(InputError, match=r"not a list of RefCOCO|no rows"):
+        layout("refcoco", write(tmp_path / "refs.json", value))
+
+
+def test_a_split_that_the_file_has_not_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "instances.json", COCO)
+    with pytest.raises(InputError, match="no ref of split 'vall'; its splits: train, val"):
+        layout("refcoco", write(tmp_path / "refs.json", REFS), split="vall")
+    with pytest.raises(InputError, match="no row of split 'vall'; its splits: train, val"):
+        layout("refcoco", write(tmp_path / "rows.jsonl", SPLIT), split="vall")
 
 
 class Trap:
@@ -121,7 +156,7 @@ ROWS = [
     {"image": "x/1.jpg", "sent": "the red cup", "bbox": [1, 2, 10, 10], "category": "cup", "split": "val"},
     {"image": "x/1.jpg", "sentences": ["mug", {"sent": "red one"}], "bbox": [1, 2, 10, 10], "category": "cup"},
     {"image": "x/1.jpg", "sentence": "no category", "bbox_xyxy": [0, 0, 4, 4], "segmentation": [0, 0, 4, 0, 4, 4]},
-    {"image": "x/2.jpg", "expression": "nothing like it", "width": 40, "height": 30},
+    {"image": "x/2.jpg", "expression": "nothing like it", "bbox": [], "width": 40, "height": 30},
 ]
 
 
@@ -147,6 +182,76 @@ def test_rows_of_referring_expressions(name: str, tmp_path: Path) -> None:
     assert layout("refcoco", write(path, SPLIT), split="val").extras["1.jpg"].expressions == [("it", ["2"])]
 
 
+ASKED = "Please provide the bounding box coordinate of the region this sentence describes: left cup"
+
+
+def test_rows_of_vlm_r1_have_corners_and_a_whole_question(tmp_path: Path) -> None:
+    path = write(tmp_path / "refcoco_val.json", [{"image": "1.jpg", "problem": ASKED, "solution": [1, 2, 11, 14]}])
+    assert layout("refcoco", path).extras["1.jpg"].expressions == [("left cup", ["1"])]
+    (image,) = load_annotations(str(path)).find("1.jpg")
+    assert image.annotations[0].box == (1, 2, 11, 14)
+
+
+RING = [1, 1, 10, 1, 10, 10]
+
+
+@pytest.mark.parametrize("mask", [RING, [RING], {"size": [30, 40], "counts": [31, 9, 21, 9, 1130]}])
+def test_a_mask_alone_is_an_object(mask: Any, tmp_path: Path) -> None:
+    path = write(tmp_path / "rows.jsonl", [{"image": "1.jpg", "sent": "left cup", "segmentation": mask}])
+    assert layout("refcoco", path).extras["1.jpg"].expressions == [("left cup", ["1"])]
+    (image,) = load_annotations(str(path)).find("1.jpg")
+    assert image.annotations[0].box == ((1, 1, 3, 10) if isinstance(mask, dict) else (1, 1, 10, 10))
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"bbox": [20, 15, 30, 25], "width": 40, "height": 30}, r":1: .* beyond its picture of 40 x 30 .*bbox_xyxy"),
+        ({"bbox_xyxy": [20, 15, 60, 25], "width": 40, "height": 30}, ":1: .* beyond its picture"),
+        ({"bbox": [0.1, 0.1, 0.5, 0.5]}, ":1: .* looks like fractions"),
+        ({"solution": [0, 0, 1, 1]}, ":1: .* looks like fractions"),
+        ({"objects": {"bbox": [[0.1, 0.1, 0.5, 0.5]]}}, ":1: .* looks like fractions"),
+        ({}, ':1: it says something of no object: .* bbox_xyxy.*"bbox": \\[\\]'),
+        ({"box": [1, 2, 11, 12]}, ":1: it says something of no object"),
+        ({"bbox": None}, ":1: it says something of no object"),
+        ({"bbox": 5}, ":1: a box is four numbers"),
+        ({"bbox": [10**400, 1, 2, 3]}, ":1: a box is four numbers"),
+        ({"bbox": [float("nan"), 1, 2, 3]}, ":1: a box is four numbers"),
+        ({"bbox": [], "width": float("inf")}, ":1: width is a number of pixels, not inf"),
+        ({"bbox": [], "height": float("nan")}, ":1: height is a number of pixels, not nan"),
+        ({"segmentation": "abc"}, ":1: a segmentation is polygons or an RLE"),
+        ({"objects": [{"bbox": [1, 2, 3, 4]}]}, ":1: objects is"),
+        ({"bbox": [], "sent": "\ud800"}, ":1: a text in it has a lone surrogate"),
+        ({"bbox": [1, 2, 3, 4], "sent": {"a": 1}}, ":1: it says nothing: .*sentences"),
+        ({"sent": None, "conversations": [{"from": "human", "value": "where?"}]}, ":1: it says nothing"),
+    ],
+)
+def test_a_row_that_cannot_be_what_it_says_is_named(row: dict[str, Any], says: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=says) as refusal:
+        layout("refcoco", write(tmp_path / "rows.jsonl", [{"image": "1.jpg", "sent": "left cup", **row}]))
+    assert "\n" not in str(refusal.value)
+
+
+@given(st.lists(st.integers(2, 40), min_size=2, max_size=2), st.lists(st.integers(1, 60), min_size=2, max_size=2))
+def test_a_box_is_in_its_picture_give_or_take_two_pixels(corner: list[int], sides: list[int]) -> None:
+    box = [float(value) for value in (*corner, *sides)]
+    if corner[0] + sides[0] <= 42 and corner[1] + sides[1] <= 42:
+        assert in_pixels(box, (40, 40)) == box
+    else:
+        with pytest.raises(ValueError, match="beyond its picture"):
+            in_pixels(box, (40, 40))
+    assert in_pixels(box, (0, 0)) == box
+
+
+@pytest.mark.parametrize("text", ["[]", "null", "3", '{"a": [{"image": "1.jpg"}]}', ""])
+@pytest.mark.parametrize("name", ["screenspot", "rexomni-eval", "humanref", "refcoco", "imagefolder"])
+def test_a_file_without_rows_is_refused(name: str, text: str, tmp_path: Path) -> None:
+    path = tmp_path / ("rows.json" if text else "rows.jsonl")
+    path.write_text(text)
+    with pytest.raises(InputError, match=r"rows\.jsonl?: (no rows|not an array of rows|not a list)"):
+        layout(name, path)
+
+
 def test_imagefolder_by_jsonl_and_csv(tmp_path: Path) -> None:
     objects = {"bbox": [[1, 2, 3, 4], [5, 5, 2, 2]], "categories": ["cat", "dog"]}
     write(tmp_path / "a/metadata.jsonl", [{"file_name": "1.jpg", "caption": "pets", "objects": objects}])
@@ -168,7 +273,7 @@ def test_imagefolder_by_jsonl_and_csv(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "says"),
     [
-        ("{", "not rows"),
+        ("{", ":2: not rows of JSON, at column 2: "),
         ("[1]", ":2: a row is an object"),
         ("{}", ":2: a row names its picture"),
         ('{"image": "a", "bbox": [1, 2]}', ":2: a box is four numbers"),
