@@ -296,3 +296,18 @@ def test_odd_values_are_named_or_left_out(tmp_path: Path) -> None:
         changed[section][0] |= change
         with pytest.raises(InputError, match=said):
             take(number, json.dumps(changed))
+
+
+def test_lvis_asks_nothing_of_what_is_partly_annotated(tmp_path: Path) -> None:
+    path = _annotated(tmp_path, ["1.jpg", "2.jpg"], neg_category_ids=[])
+    content = json.loads(path.read_text())
+    content["images"][1]["not_exhaustive_category_ids"] = [1]
+    path.write_text(json.dumps(content))
+    for number in (1, 2):
+        _picture(tmp_path / f"images/{number}.jpg", 60 * number)
+    run(path, tmp_path / "out", "lvis", images=str(tmp_path / "images"))
+    (whole, _), (partly, _) = samples(tmp_path / "out")
+    assert [item.phrase for item in whole.objects()] == ["cat"]
+    assert partly.objects() == []
+    assert "ignore" in partly.provenance_json
+    assert json.loads(partly.negatives_json) == []
