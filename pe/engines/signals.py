@@ -54,6 +54,11 @@ class Signals:
             yield
         except HaltError:
             raise Interrupted(self.received) from None
+        except Exception:
+            # Native code that was being loaded makes another error of it.
+            if self._event.is_set():
+                raise Interrupted(self.received) from None
+            raise
         finally:
             self._at_once = False
 

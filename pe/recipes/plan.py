@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from glob import has_magic
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 import yaml
@@ -62,12 +66,20 @@ class Step:
     @property
     def file_name(self) -> str:
         """What its files are called, which stays the step's own when others are put before it."""
-        return f"{self.section}-{(self.out or str(self.number)).replace('/', '+')[-200:]}"
+        name = (self.out or str(self.number)).replace("%", "%25").replace("+", "%2B").replace("/", "+")
+        data = name.encode()
+        if len(data) > _LONGEST:
+            name = f"{hashlib.sha256(data).hexdigest()[:16]}-{data[17 - _LONGEST :].decode(errors='ignore')}"
+        return f"{self.section}-{name}"
 
     @property
     def out(self) -> str:
         """The folder that it writes, "" where it says none."""
         return str(self.settings.get("out") or "")
+
+
+_LONGEST = 200
+"""Bytes of a file's name, less than a file system takes."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +124,23 @@ def read_recipe(path: Path) -> Recipe:
                 steps.append(Step(str(name), number, len(items), item))
     if not problems and not steps:
         problems.append(f"{path}: there is no section to run")
-    outs = [step.out for step in steps if step.out]
-    problems += [f"two steps write {out}" for out in sorted({out for out in outs if outs.count(out) > 1})]
+    problems += _clashes([step.out for step in steps if step.out])
     if problems:
         raise ConfigError(problems)
     return Recipe(path, header, tuple(steps))
+
+
+def _clashes(outs: list[str]) -> Iterator[str]:
+    """What is wrong with the folders that steps write."""
+    places: dict[PurePosixPath, str] = {}
+    for out in outs:
+        if has_magic(out) or out[0] in "-~" or not out.isprintable():
+            yield f"out {out!r}: a step writes one folder, whose name has no *, ?, [, and does not begin with - or ~"
+            continue
+        place = PurePosixPath(os.path.normpath(out))
+        for other, name in places.items():
+            if place == other:
+                yield f"two steps write {name}" + (f" (also called {out})" if out != name else "")
+            elif place in other.parents or other in place.parents:
+                yield f"one step writes {name} and another {out}: neither may lie in the other"
+        places.setdefault(place, out)

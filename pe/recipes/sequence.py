@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from pe.errors import ConfigError, InputError
 from pe.recipes.commands import SECTIONS, settings_of
 from pe.recipes.plan import Recipe, Step
 from pe.recipes.state import is_done, note_done
+from pe.shards.output import disk_errors
 
 NOTES = "recipe"
 """The folder in the output where each step's settings, what it printed, and that it is done are kept."""
@@ -46,7 +48,8 @@ def run_recipe(recipe: Recipe, out: Path, *, start: str = "", dry: bool = False,
     if problems:
         raise ConfigError(problems)
     if not dry:
-        out.mkdir(parents=True, exist_ok=True)
+        with disk_errors(out):
+            (out / NOTES).mkdir(parents=True, exist_ok=True)
     first = sections.index(start) if start else 0
     width = max(len(step.name) for step in recipe.steps)
     with _alone(out, dry) as lock:
@@ -80,21 +83,28 @@ def _grows(recipe: Recipe, step: Step) -> bool:
 def _run(recipe: Recipe, step: Step, out: Path, note: Path, lock: int) -> int:
     settings, launcher = _fitted(recipe, step)
     config = note.with_suffix(".yaml")
-    config.parent.mkdir(exist_ok=True)
-    config.write_text(
-        yaml.safe_dump({step.section: SECTIONS[step.section].filed(settings)}, sort_keys=False, allow_unicode=True),
-        "utf-8",
-    )
-    note.unlink(missing_ok=True)
+    filed = {step.section: SECTIONS[step.section].filed(settings)}
+    with disk_errors(config):
+        config.write_text(yaml.safe_dump(filed, sort_keys=False, allow_unicode=True), "utf-8")
+        note.unlink(missing_ok=True)
+        log = note.with_suffix(".log").open("wb")
     words = SECTIONS[step.section].line(step, str(config.relative_to(out)))
-    with note.with_suffix(".log").open("wb") as log:
+    with log:
         # What a command prints is kept; how it gets on and what is wrong is for the eyes.
         # In a session of its own, a signal reaches the command once, from here; it keeps the lock if this ends first.
         command = [sys.executable, *launcher, "-m", "pe", *words]
-        child = subprocess.Popen(command, cwd=out, stdout=log, start_new_session=True, pass_fds=[lock])
+        child = subprocess.Popen(
+            command, cwd=out, env=_without_settings(), stdout=log, start_new_session=True, pass_fds=[lock]
+        )
         with _passing_on(child):
             code = child.wait()
     return code if code >= 0 else 128 - code
+
+
+def _without_settings() -> dict[str, str]:
+    """The environment without PE_COMMAND__KEY: what a step makes is what its file says."""
+    prefixes = tuple(f"PE_{section.upper()}__" for section in SECTIONS)
+    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
 
 
 def _fitted(recipe: Recipe, step: Step) -> tuple[dict[str, Any], list[str]]:
@@ -111,7 +121,7 @@ def _fitted(recipe: Recipe, step: Step) -> tuple[dict[str, Any], list[str]]:
     if devices % here:
         raise InputError(f"{recipe.path} is for {devices} GPUs; the {here} here do not divide them: hide some")
     stages = [
-        {**stage, "gradient_accumulation_steps": stage.get("gradient_accumulation_steps", 1) * devices // here}
+        {**stage, "gradient_accumulation_steps": int(stage.get("gradient_accumulation_steps", 1)) * devices // here}
         for stage in step.settings["stages"]
     ]
     return {**step.settings, "stages": stages}, _launcher(here, recipe.header.zero)
@@ -132,8 +142,9 @@ def _alone(out: Path, dry: bool) -> Iterator[int]:
     if dry:
         yield -1
         return
-    (out / NOTES).mkdir(exist_ok=True)
-    with (out / NOTES / "lock").open("w") as lock:
+    with disk_errors(out):
+        handle = (out / NOTES / "lock").open("w")
+    with handle as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -33,7 +33,8 @@ def is_done(step: Step, home: Path, note: Path) -> bool:
         noted = json.loads(note.read_bytes())
     except (OSError, ValueError):
         return False
-    return bool(noted == json.loads(dumps(_noted(step, home))))
+    now = _noted(step, home)
+    return bool(now["made"] or not step.out) and bool(noted == json.loads(dumps(now)))
 
 
 def note_done(step: Step, home: Path, note: Path) -> None:
@@ -48,7 +49,7 @@ def _noted(step: Step, home: Path) -> dict[str, Any]:
 def fingerprint(word: str, home: Path) -> str:
     """What the path or glob `word` holds, as a digest; "" where nothing is there.
 
-    Of an output folder of `pe` that is its sidecars, which hold the hash of each shard.
+    Of an output folder of `pe` that is its shards with their sidecars, which hold the hash of each.
     """
     try:
         path = Path(word).expanduser()
@@ -68,7 +69,7 @@ def _lines(path: Path) -> Iterator[str]:
     if path.is_file():
         files = [path]
     elif (path / "plan.jsonl").is_file():
-        files = sorted((path / "shards").glob("*.json"))
+        files = sorted(item for item in (path / "shards").iterdir() if item.suffix in (".json", ".tar"))
         yield "shards"
     else:
         files = sorted(item for item in path.rglob("*") if item.is_file())

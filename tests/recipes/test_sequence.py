@@ -188,3 +188,62 @@ def test_fewer_gpus_accumulate_more_often(
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 3)
     with pytest.raises(InputError, match="the 3 here do not divide"):
         _fitted(recipe, recipe.steps[0])
+
+
+@pytest.mark.parametrize(
+    ("outs", "said"),
+    [
+        (("a", "./a"), r"two steps write a \(also called ./a\)"),
+        (("a", "a/"), "two steps write a"),
+        (("a", "a/shards"), "one step writes a and another a/shards: neither may lie in the other"),
+        (("w[1]", "b"), r"out 'w\[1\]': a step writes one folder"),
+        (("~/w", "b"), "out '~/w': a step writes one folder"),
+        (("--help", "b"), "out '--help': a step writes one folder"),
+        (("a\0b", "b"), "a step writes one folder"),
+    ],
+)
+def test_folders_that_steps_cannot_write(tmp_path: Path, outs: tuple[str, str], said: str) -> None:
+    file = write(tmp_path / "r.yaml", {"synth": [{"out": out, "scenes": 2} for out in outs]})
+    with pytest.raises(ConfigError, match=said):
+        read_recipe(file)
+
+
+def test_notes_are_a_steps_own(tmp_path: Path) -> None:
+    outs = ["a/b", "a+b", "a%2Bb", "é" * 150, "é" * 151]
+    recipe = read_recipe(write(tmp_path / "r.yaml", {"synth": [{"out": out, "scenes": 2} for out in outs]}))
+    names = [step.file_name for step in recipe.steps]
+    assert names[0] == "synth-a+b"
+    assert len(set(names)) == len(names)
+    assert max(len(f"{name}.yaml".encode()) for name in names) <= 255
+
+
+def test_a_shard_that_went_is_made_again_or_missed(tmp_path: Path) -> None:
+    file, out = write(tmp_path / "r.yaml", {"synth": {"out": "world", "scenes": 4}}), tmp_path / "out"
+    assert run(file, out)[0] == 0
+    (tar,) = (out / "world/shards").glob("*.tar")
+    whole = tar.read_bytes()
+    tar.write_bytes(whole[:1000])
+    assert "unchanged" not in run(file, out, dry=True)[1][0]
+    tar.unlink()
+    assert "unchanged" not in run(file, out, dry=True)[1][0]
+
+
+def test_a_variable_of_a_setting_is_not_for_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PE_SYNTH__SCENES", "2")
+    file, out = write(tmp_path / "r.yaml", {"synth": {"out": "world", "scenes": 5}}), tmp_path / "out"
+    assert run(file, out)[0] == 0
+    assert Output(out / "world").summary().samples == 5
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    file = write(tmp_path / "r.yaml", {"synth": {"out": "world", "scenes": 2}})
+    for out in (file, file / "below", tmp_path / ("x" * 300)):
+        done = subprocess.run(
+            [sys.executable, "-m", "pe", "run", str(file), "--out", str(out)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode in (2, 74), done.stderr
+        assert len(done.stderr.splitlines()) == 1
+        assert "unexpected" not in done.stderr
