@@ -23,7 +23,8 @@ from typing import Any
 
 import yaml
 
-from pe.errors import InputError
+from pe.errors import PeError
+from pe.recipes.plan import read_recipe
 from pe.recipes.shipped import recipe_path
 from pe.schemas.settings import read_yaml
 
@@ -185,7 +186,11 @@ def main() -> None:
     arguments = parser.parse_args()
     try:
         paths = [recipe_path(word) for word in arguments.recipes]
-    except InputError as error:
+        for path in paths:
+            sections = {step.section for step in read_recipe(path).steps}
+            if not {"train", "eval"} <= sections:
+                parser.error(f"{path}: what is compared needs the sections train and eval")
+    except PeError as error:
         parser.error(str(error))
     failed = False
     with ThreadPoolExecutor(arguments.jobs) as pool:

@@ -79,7 +79,7 @@ def validate(
     """
     import json
 
-    from pe.errors import ConfigError
+    from pe.errors import ConfigError, InputError
     from pe.recipes.plan import read_recipe
     from pe.recipes.shipped import recipe_names, recipe_path
     from pe.recipes.validate import faults
@@ -90,6 +90,8 @@ def validate(
             found[word] = faults(read_recipe(recipe_path(word)))
         except ConfigError as error:
             found[word] = error.problems
+        except InputError as error:
+            found[word] = [str(error).removeprefix(f"{word}: ")]
     if as_json:
         typer.echo(json.dumps({"recipes": found}))
     for word, problems in found.items():

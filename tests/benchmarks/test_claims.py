@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -84,3 +86,15 @@ def test_an_ordering_holds_where_no_ranges_overlap(claims: ModuleType, tmp_path:
         "- grpo against base: better: F1@.5 +0.150, off target -0.075; not told apart: precision +0.000",
         "- more against grpo: not told apart: F1@.5 +0.050; worse: precision -0.150, off target +0.125",
     ]
+
+
+def test_a_recipe_without_trainings_is_one_line(tmp_path: Path) -> None:
+    script = Path(__file__).parents[2] / "benchmarks" / "claims.py"
+    for text, said in (("synth: {out: w}", "needs the sections train and eval"), ("a: [", "not YAML")):
+        (tmp_path / "r.yaml").write_text(text)
+        done = subprocess.run(
+            [sys.executable, str(script), str(tmp_path / "r.yaml")], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 2
+        assert said in done.stderr.splitlines()[-1]
+        assert "Traceback" not in done.stderr

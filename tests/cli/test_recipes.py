@@ -32,6 +32,9 @@ def test_list_show_copy_validate_and_run(tmp_path: Path) -> None:
     assert (bad.returncode, bad.stdout) == (2, "mine.yaml: valid\n")
     assert len(bad.stderr.splitlines()) == 2
     assert "Traceback" not in bad.stderr
+    told = json.loads(pe("recipes", "validate", "nowhere.yaml", "mine.yaml", "--json", at=tmp_path).stdout)["recipes"]
+    assert told["mine.yaml"] == []
+    assert told["nowhere.yaml"][0].startswith("no such file")
 
     dry = pe("run", "mine.yaml", "--dry-run", at=tmp_path)
     assert (dry.returncode, dry.stdout) == (0, "synth  world  to do\n")
