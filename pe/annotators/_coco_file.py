@@ -88,7 +88,8 @@ def read_coco(path: Path, form: bytes = b"") -> AnnotationFile:
         categories.values(),
         names,
         licence=_single_license(content.get("licenses")),
-        ids={key: image for key, image in images.items() if isinstance(key, int)},
+        # What has another form gave its pictures no ids: they were counted off.
+        ids={} if form else {key: image for key, image in images.items() if isinstance(key, int)},
     )
 
 
