@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from pe import __version__
+from pe.annotators.annotation_files import AnnotationFile
 from pe.annotators.base import AdapterSettings, Caption, Dropped
 from pe.annotators.detectors.dataset import DatasetDetector
 from pe.annotators.load_annotations import load_annotations
@@ -22,16 +25,16 @@ from pe.engines.settings import config_hash
 from pe.engines.shapes import shape_object
 from pe.engines.signals import Signals
 from pe.engines.stages import Stages
-from pe.engines.summary import RunSummary
+from pe.engines.summary import NotFound, RunSummary
 from pe.engines.worker import Job
-from pe.errors import Interrupted, SampleError
+from pe.errors import InputError, Interrupted, SampleError
 from pe.schemas.sample import Object, Sample
 from pe.shards.imports import Extra, Layout, PictureExtras
 from pe.shards.output import Output
 from pe.shards.pictures import Picture, load_picture
-from pe.shards.plan import PlannedInput, Slice
+from pe.shards.plan import PlannedInput, Slice, load_plan
 from pe.shards.sources import open_source
-from pe.shards.sources.base import Source
+from pe.shards.sources.base import EmptySourceError, Entry, Source
 from pe.shards.writer import ShardWriter
 
 
@@ -42,8 +45,9 @@ class ImportEngine:
     mask is kept as its box.
     """
 
-    def __init__(self, settings: ImportSettings, layout: Layout, source: Source, config: str) -> None:
+    def __init__(self, settings: ImportSettings, layout: Layout, source: Source, config: str, output: Output) -> None:
         self.settings = settings
+        self._output = output
         self.layout = layout
         self.source = source
         self.stages = Stages()
@@ -79,6 +83,16 @@ class ImportEngine:
             on_input(outcomes[-1])
         return outcomes
 
+    @cached_property
+    def _others(self) -> set[str]:
+        """Inputs whose names fit an annotated picture less well than that of an input with other bytes."""
+        inputs = {item.id: item.sha256 for work in load_plan(self._output) for item in work.inputs if item.sha256}
+        others: set[str] = set()
+        for _, best, worse in self._file.claims(inputs):
+            same = {inputs[source] for source in best}
+            others.update(source for source in worse if inputs[source] not in same)
+        return others
+
     def _take(self, key: str, item: PlannedInput, writer: ShardWriter) -> Outcome:
         if item.dup_of:
             return outcome(item, "duplicate", of=item.dup_of)
@@ -95,6 +109,9 @@ class ImportEngine:
             return rejected(item, error.reason, error.detail)
         if refused := self._detector.refuse(picture):
             return outcome(item, "filtered", reason=refused[0], detail=refused[1])
+        if item.id in self._others:
+            name = self._file.find(item.id)[0].name
+            return outcome(item, "filtered", reason="not_annotated", detail=f"{name} of the annotation file is another")
         sample = self._sample(key, picture)
         with self.stages.timed("write"):
             writer.add(sample, picture.data)
@@ -180,19 +197,25 @@ def import_annotations(settings: ImportSettings, report: Reporter) -> RunSummary
     stays and the same call goes on from there.
     """
     with Signals() as signals:
-        job = import_job(settings)
-        return produce(job, pictures_of(job, settings.out), report, signals)
+        with signals.at_once():
+            job, source, missing = import_job(settings, settings.out)
+        return replace(produce(job, source, report, signals), not_found=missing)
 
 
-def import_job(settings: ImportSettings) -> Job:
-    """What an import has to do. Raises InputError for a source that is not in its layout."""
+def import_job(settings: ImportSettings, out: Path) -> tuple[Job, Source, NotFound | None]:
+    """What an import has to do, its pictures without what lies in the folder `out`, and which of them are not there.
+
+    Raises InputError for a source that is not in its layout, of which no picture is there, or one is several.
+    """
     layout = settings.read()
     name = settings.data_source or f"{source_name(str(settings.source))}/{settings.layout}"
     settings = settings.model_copy(update={"data_source": name, "images": layout.pictures})
     labels = {"layout", "split", "negatives", "epsilon", "orientation", "simplify", "respect_opt_out"}
     config = settings.model_dump(mode="json", include=labels)
-    config |= {"data_source": name, "annotations": _content(layout)}
-    return Job(
+    file = load_annotations(str(layout.annotations), layout.form)
+    # By their content: other annotations are other labels.
+    config |= {"data_source": name, "annotations": file.sha256[:16]}
+    job = Job(
         settings,
         config,
         config_hash(config),
@@ -202,19 +225,45 @@ def import_job(settings: ImportSettings) -> Job:
         settings.shard_inputs,
         512 * 2**20,
     )
+    output = Output(out)
+    source = without_output(open_source(layout.pictures), layout.pictures, output.root)
+    return job, source, _not_found(file, source, layout.pictures, output.exists)
 
 
-def pictures_of(job: Job, out: Path) -> Source:
-    """The pictures of an import, without what lies in the output folder `out`."""
-    word = job.settings.images
-    return without_output(open_source(word), word, Output(out).root)
+def _not_found(file: AnnotationFile, source: Source, root: str, begun: bool) -> NotFound | None:
+    """The annotated pictures that `source` lacks. Raises InputError when it has none of them and no run has `begun`,
+    or several for one that nothing tells apart.
+    """
+    try:
+        entries = {entry.id: entry for entry in source.entries()}
+    except EmptySourceError:
+        # Without an earlier run the plan says so.
+        entries = {}
+    found = set()
+    for image, best, _ in file.claims(entries):
+        if len(best) > 1 and len({_sha256(source, entries[one]) for one in best} - {""}) > 1:
+            raise InputError(
+                f"{file.path}: {image.name} can be {best[0]} or {best[1]} under {root}, two pictures; "
+                "name the folder of the right ones with --images (images: in a mix)"
+            )
+        if best:
+            found.add(id(image))
+    absent = [image.name for image in file.images if id(image) not in found]
+    if absent and not found and entries and not begun:
+        raise InputError(
+            f"{file.path}: none of its {len(absent)} pictures was found under {root} (for example {absent[0]}); "
+            "name their folder with --images (images: in a mix)"
+        )
+    return NotFound(len(absent), len(file.images), root, absent[0]) if absent else None
+
+
+def _sha256(source: Source, entry: Entry) -> str:
+    try:
+        return hashlib.sha256(source.read(entry).data).hexdigest()
+    except SampleError:
+        return ""
 
 
 def _build(job: Job, output: Output, worker: int) -> ImportEngine:
     settings: ImportSettings = job.settings
-    return ImportEngine(settings, settings.read(), open_source(settings.images), job.config_hash)
-
-
-def _content(layout: Layout) -> str:
-    """The annotations by their content: other annotations are other labels."""
-    return load_annotations(str(layout.annotations), layout.form).sha256[:16]
+    return ImportEngine(settings, settings.read(), open_source(settings.images), job.config_hash, output)

@@ -13,6 +13,8 @@ import pytest
 
 from pe.engines.import_settings import ImportSettings
 from pe.engines.importing import import_annotations
+from pe.engines.mixes.build import build
+from pe.engines.mixes.settings import MixSettings
 from pe.engines.summary import RunSummary
 from pe.errors import InputError
 from pe.geometry.masks import decode, mask_iou
@@ -205,3 +207,67 @@ def test_workers_give_the_same_bytes(tmp_path: Path) -> None:
     run(tmp_path / "set", tmp_path / "one", "coco", shard_inputs=2)
     run(tmp_path / "set", tmp_path / "two", "coco", shard_inputs=2, workers=2)
     assert factory.tree(tmp_path / "one/shards") == factory.tree(tmp_path / "two/shards")
+
+
+def boxes(path: Path, *names: str) -> Path:
+    """A COCO file with one cup in each picture."""
+    content = {
+        "images": [{"id": number, "file_name": name} for number, name in enumerate(names)],
+        "categories": [{"id": 1, "name": "cup"}],
+        "annotations": [
+            {"id": number, "image_id": number, "category_id": 1, "bbox": [1, 1, 9, 9]} for number in range(len(names))
+        ],
+    }
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_no_labels_of_a_picture_of_the_same_name_in_another_folder(tmp_path: Path) -> None:
+    pictures(tmp_path / "images", "train/1.jpg", "train/2.jpg", "val/1.jpg")
+    summary = run(boxes(tmp_path / "val.json", "val/1.jpg", "val/2.jpg"), tmp_path / "out", "coco")
+    assert [sample.source for sample, _ in samples(tmp_path / "out")] == ["val/1.jpg"]
+    assert summary.run.filtered == {"not_annotated": 2}
+    assert "1 of 2 annotated pictures were not found" in summary.to_text()
+    bare = boxes(tmp_path / "bare.json", "1.jpg")
+    with pytest.raises(InputError, match=r"1\.jpg can be train/1\.jpg or val/1\.jpg under .*--images") as refusal:
+        run(bare, tmp_path / "bare", "coco")
+    assert "\n" not in str(refusal.value)
+    assert not (tmp_path / "bare").exists()
+    assert run(bare, tmp_path / "bare", "coco", images=str(tmp_path / "images/val")).run.written == 1
+    # The same bytes are the same picture, whichever comes first.
+    shutil.copy(tmp_path / "images/val/1.jpg", tmp_path / "images/train/1.jpg")
+    both = run(boxes(tmp_path / "both.json", "val/1.jpg"), tmp_path / "both", "coco").run
+    assert (both.written, both.duplicate, both.filtered) == (1, 1, {"not_annotated": 1})
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_annotated_pictures_that_are_not_there_are_counted(workers: int, tmp_path: Path) -> None:
+    pictures(tmp_path / "images", "1.jpg", "other.jpg")
+    path = boxes(tmp_path / "file.json", "0.jpg", "1.jpg", "2.jpg")
+    for new in (2, 0):
+        summary = run(path, tmp_path / "out", "coco", workers=workers)
+        assert summary.run.inputs == new
+        line = f"2 of 3 annotated pictures were not found under {tmp_path / 'images'} (for example 0.jpg)"
+        assert line in summary.to_text().splitlines()
+        assert json.loads(summary.to_json())["not_found"]["pictures"] == 2
+    whole = run(boxes(tmp_path / "whole.json", "1.jpg"), tmp_path / "whole", "coco")
+    assert whole.not_found is None
+    assert "not_found" not in json.loads(whole.to_json())
+    (tmp_path / "images/1.jpg").unlink()
+    assert run(path, tmp_path / "out", "coco", workers=workers).run.inputs == 0
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"none of its 3 pictures was found under .* \(for example 0\.jpg\)"):
+            run(path, tmp_path / "new", "coco", workers=workers)
+        assert not (tmp_path / "new").exists()
+
+
+def test_a_mix_says_which_annotated_pictures_are_not_there(tmp_path: Path) -> None:
+    pictures(tmp_path / "images", "1.jpg")
+    data = {"annotations": str(boxes(tmp_path / "file.json", "0.jpg", "1.jpg")), "layout": "coco"}
+    leaf = {"task": "detect", "format": "rexomni", "data": data}
+    mix = {"kind": "rl", "out": tmp_path / "out", "sources": [leaf], "floor": 0.0, "positives_only": True}
+    notes = build(MixSettings.model_validate(mix), Quiet()).notes()
+    assert any("1 of 2 annotated pictures were not found" in note for note in notes)
+    data["annotations"] = str(boxes(tmp_path / "file.json", "0.jpg"))
+    with pytest.raises(InputError, match="none of its 1 pictures was found"):
+        build(MixSettings.model_validate({**mix, "out": tmp_path / "none"}), Quiet())
