@@ -225,9 +225,8 @@ def import_job(settings: ImportSettings, out: Path) -> tuple[Job, Source, NotFou
         settings.shard_inputs,
         512 * 2**20,
     )
-    output = Output(out)
-    source = without_output(open_source(layout.pictures), layout.pictures, output.root)
-    return job, source, _not_found(file, source, layout.pictures, output.exists)
+    source = without_output(open_source(layout.pictures), layout.pictures, Output(out).root)
+    return job, source, _not_found(file, source, layout.pictures, Output(settings.out).exists)
 
 
 def _not_found(file: AnnotationFile, source: Source, root: str, begun: bool) -> NotFound | None:

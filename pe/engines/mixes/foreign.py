@@ -33,7 +33,9 @@ def bring_in(foreign: Foreign, home: Path, settings: MixSettings, signals: Signa
         source: Source = RowSource(rows.source, rows.images)
         missing = None
     else:
-        words = ImportSettings(source=path, out=home, layout=foreign.layout, workers=settings.workers, **chosen)
+        # What the folder is called in the end is known when the annotations are read.
+        new = home / "import"
+        words = ImportSettings(source=path, out=new, layout=foreign.layout, workers=settings.workers, **chosen)
         with signals.at_once():
             job, source, missing = import_job(words, settings.out)
     name = config_hash({"config": job.config, "files": _files(source)})
