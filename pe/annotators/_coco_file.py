@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import math
 from array import array
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from pycocotools import mask as coco_mask
 
 from pe.annotators.annotation_files import AnnotatedImage, Annotation, AnnotationFile, Segmentation
 from pe.errors import InputError
+from pe.schemas.sample import is_coordinate, loads
 
 _USED = ("id", "image_id", "category_id", "bbox", "segmentation", "iscrowd")
 # COCO's rasteriser walks every outline at five times its length, so that a stray 1e9 would take all memory.
@@ -33,10 +33,10 @@ def read_coco(path: Path, form: bytes = b"") -> AnnotationFile:
     sha256 = hashlib.sha256(data).hexdigest()
     data = form or data
     try:
-        content = json.loads(data, object_hook=_compact)
+        content = loads(data, _compact)
     except json.JSONDecodeError as error:
         raise InputError(f"{path}: not JSON at line {error.lineno} column {error.colno}: {error.msg}") from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON: {error}") from error
     del data
     if not isinstance(content, dict):
@@ -123,7 +123,7 @@ def _id(record: dict[str, Any], key: str) -> int | str:
 
 def _side(record: dict[str, Any], key: str) -> int:
     value = record.get(key) or 0
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value) or value < 0:
+    if not is_coordinate(value) or value != int(value) or value < 0:
         raise _MalformedError(f"{key} must be a whole number of pixels, not {value!r:.60}")
     return int(value)
 
@@ -156,7 +156,7 @@ def _annotation(
     segmentation = _segmentation(record.get("segmentation"), image)
     bbox = record.get("bbox")
     if bbox is not None:
-        if not isinstance(bbox, list) or len(bbox) != 4 or not all(_finite(value) for value in bbox):
+        if not isinstance(bbox, list) or len(bbox) != 4 or not all(map(is_coordinate, bbox)):
             raise _MalformedError(f"bbox must be four numbers x, y, width, height, not {bbox!r:.80}")
         x, y, width, height = (float(value) for value in bbox)
     elif isinstance(segmentation, tuple) and segmentation:
@@ -171,10 +171,6 @@ def _annotation(
     return Annotation(
         ref, categories[category_id], (x, y, x + width, y + height), segmentation, bool(record.get("iscrowd", 0))
     )
-
-
-def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _segmentation(value: Any, image: AnnotatedImage) -> Segmentation:

@@ -111,8 +111,8 @@ class AnnotationFile:
         claims: dict[int, list[tuple[_Fit, str]]] = {}
         for source in sources:
             images, fit = self._find(source)
-            if len(images) == 1:
-                claims.setdefault(id(images[0]), []).append((fit, source))
+            for image in images:
+                claims.setdefault(id(image), []).append((fit, source))
         placed = any(fit.agrees and fit.depth for group in claims.values() for fit, _ in group)
         found = []
         for image in self.images:

@@ -35,6 +35,7 @@ from pe.shards.pictures import Picture, load_picture
 from pe.shards.plan import PlannedInput, Slice, load_plan
 from pe.shards.sources import open_source
 from pe.shards.sources.base import EmptySourceError, Entry, Source
+from pe.shards.sources.names import escape
 from pe.shards.writer import ShardWriter
 
 
@@ -242,12 +243,12 @@ def _not_found(file: AnnotationFile, source: Source, root: str, begun: bool) -> 
     for image, best, _ in file.claims(entries):
         if len(best) > 1 and len({_sha256(source, entries[one]) for one in best} - {""}) > 1:
             raise InputError(
-                f"{file.path}: {image.name} can be {best[0]} or {best[1]} under {root}, two pictures; "
+                f"{file.path}: {escape(image.name)} can be {best[0]} or {best[1]} under {root}, two pictures; "
                 "name the folder of the right ones with --images (images: in a mix)"
             )
         if best:
             found.add(id(image))
-    absent = [image.name for image in file.images if id(image) not in found]
+    absent = [escape(image.name) for image in file.images if id(image) not in found]
     if absent and not found and entries and not begun:
         raise InputError(
             f"{file.path}: none of its {len(absent)} pictures was found under {root} (for example {absent[0]}); "

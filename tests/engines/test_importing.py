@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pe.engines.import_settings import ImportSettings
 from pe.engines.importing import import_annotations
@@ -253,6 +255,8 @@ def test_annotated_pictures_that_are_not_there_are_counted(workers: int, tmp_pat
     whole = run(boxes(tmp_path / "whole.json", "1.jpg"), tmp_path / "whole", "coco")
     assert whole.not_found is None
     assert "not_found" not in json.loads(whole.to_json())
+    gone = run(boxes(tmp_path / "gone.json", "1.jpg", "a\nb.jpg"), tmp_path / "gone", "coco")
+    assert r"(for example a\x0ab.jpg)" in gone.to_text()
     (tmp_path / "images/1.jpg").unlink()
     assert run(path, tmp_path / "out", "coco", workers=workers).run.inputs == 0
     for _ in range(2):
@@ -271,3 +275,106 @@ def test_a_mix_says_which_annotated_pictures_are_not_there(tmp_path: Path) -> No
     data["annotations"] = str(boxes(tmp_path / "file.json", "0.jpg"))
     with pytest.raises(InputError, match="none of its 1 pictures was found"):
         build(MixSettings.model_validate({**mix, "out": tmp_path / "none"}), Quiet())
+
+
+def test_a_name_given_twice_is_found_and_means_nothing(tmp_path: Path) -> None:
+    pictures(tmp_path / "images", "1.jpg")
+    summary = run(boxes(tmp_path / "file.json", "1.jpg", "1.jpg"), tmp_path / "out", "coco")
+    assert (summary.run.filtered, summary.not_found) == ({"not_annotated": 1}, None)
+
+
+def test_half_a_character_and_nan_in_what_is_only_said(tmp_path: Path) -> None:
+    pictures(tmp_path / "images", "1.jpg")
+    content = json.loads(boxes(tmp_path / "file.json", "1.jpg").read_text())
+    said = {"seen": "a\ud800", "area_m2": float("nan"), "more": {"\udfff": [float("inf"), 1]}}
+    content["annotations"][0] |= {"text": "\ud83d\ude00\ud800", **said}
+    content["images"][0]["captions"] = ["\ud800", "two"]
+    content["categories"].append({"id": 2, "name": "x\ud800"})
+    (tmp_path / "file.json").write_text(json.dumps(content))
+    assert run(tmp_path / "file.json", tmp_path / "out", "coco").run.written == 1
+    ((sample, _),) = samples(tmp_path / "out")
+    provenance = json.loads(sample.provenance_json)
+    assert provenance["attributes"]["0"] == {"seen": r"a\ud800", "more": {r"\udfff": [None, 1]}}
+    assert provenance["captions"] == [r"\ud800", "two"]
+    assert sample.objects()[0].text == "\N{GRINNING FACE}" + r"\ud800"
+    assert json.loads(sample.negatives_json) == [r"x\ud800"]
+
+
+VALUES: list[tuple[str, str, Any, str]] = [
+    ("images", "captions", "a cat", "captions must be a list"),
+    ("images", "expressions", ["a"], "an expression is a text and a list of ids"),
+    ("images", "expressions", [{"text": "a", "ids": None}], "an expression is a text and a list of ids"),
+    ("images", "id", [1], "id must be a number or a string"),
+    ("images", "license", {}, "license must be a number or a string"),
+    ("images", "width", float("inf"), "width must be a whole number"),
+    ("images", "height", float("nan"), "height must be a whole number"),
+    ("annotations", "image_id", [1], "image_id must be a number or a string"),
+    ("annotations", "bbox", [10**400, 1, 2, 3], "bbox must be four numbers"),
+    ("annotations", "bbox", [1e308, 1, 1e308, 3], "bbox must be four numbers"),
+    ("annotations", "keypoints", [1, None, 2], "keypoints must be numbers in pixels"),
+    ("annotations", "keypoints", [float("nan"), 1, 2], "keypoints must be numbers in pixels"),
+    ("annotations", "keypoints", [10**400, 1, 2], "keypoints must be numbers in pixels"),
+    ("annotations", "quad", ["a"] * 8, "quad must be numbers in pixels"),
+]
+
+
+@pytest.mark.parametrize(("section", "key", "value", "says"), VALUES)
+def test_a_bad_value_is_one_line_with_its_place(section: str, key: str, value: Any, says: str, tmp_path: Path) -> None:
+    pictures(tmp_path / "images", "0.jpg")
+    content = json.loads(boxes(tmp_path / "file.json", "0.jpg").read_text())
+    content["annotations"][0]["text"] = "words"
+    content[section][0][key] = value
+    (tmp_path / "file.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=rf"file\.json: {section}\[0\].* {says}") as refusal:
+        run(tmp_path / "file.json", tmp_path / "out", "coco")
+    assert "\n" not in str(refusal.value)
+    assert len(str(refusal.value)) < 400
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.just(10**400)
+    | st.text(st.characters(exclude_categories=()), max_size=3),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["text", "ids", "size", "x"]), inner),
+    max_leaves=6,
+)
+FIELDS = {
+    "images": ["id", "file_name", "width", "captions", "expressions", "license", "neg_category_ids", "coco_url"],
+    "annotations": [
+        "id",
+        "image_id",
+        "bbox",
+        "segmentation",
+        "keypoints",
+        "quad",
+        "text",
+        "caption",
+        "ignore",
+        "other",
+    ],
+    "categories": ["id", "name", "keypoints"],
+    "licenses": ["id", "name"],
+}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from([(part, key) for part, keys in FIELDS.items() for key in keys]), anything)
+def test_any_value_is_imported_or_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, place: tuple[str, str], value: Any
+) -> None:
+    home = tmp_path_factory.mktemp("any")
+    pictures(home / "images", "0.jpg")
+    content = json.loads(boxes(home / "file.json", "0.jpg").read_text())
+    content["licenses"] = [{"id": 1, "name": "CC0"}]
+    content["annotations"][0]["text"] = "words"
+    content[place[0]][0][place[1]] = value
+    (home / "file.json").write_text(json.dumps(content))
+    message = ""
+    try:
+        run(home / "file.json", home / "out", "coco")
+    except InputError as refusal:
+        message = str(refusal)
+    assert "\n" not in message
