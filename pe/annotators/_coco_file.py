@@ -137,14 +137,23 @@ def _image(record: dict[str, Any], categories: dict[int | str, str]) -> tuple[An
         known_as.append("/".join(record["coco_url"].split("/")[-2:]))
     if not known_as:
         raise _MalformedError("has no file_name and no coco_url")
-    negatives: list[str] | None = None
-    if "neg_category_ids" in record:
-        ids = record["neg_category_ids"]
-        if not isinstance(ids, list) or not all(isinstance(i, int | str) and i in categories for i in ids):
-            raise _MalformedError("neg_category_ids must be a list of ids of the file's categories")
-        negatives = [categories[i] for i in ids]
-    image = AnnotatedImage(known_as[0], _side(record, "width"), _side(record, "height"), negatives=negatives)
+    image = AnnotatedImage(
+        known_as[0],
+        _side(record, "width"),
+        _side(record, "height"),
+        negatives=_categories(record, "neg_category_ids", categories),
+        not_exhaustive=frozenset(_categories(record, "not_exhaustive_category_ids", categories) or ()),
+    )
     return image, known_as
+
+
+def _categories(record: dict[str, Any], key: str, categories: dict[int | str, str]) -> list[str] | None:
+    if key not in record:
+        return None
+    ids = record[key]
+    if not isinstance(ids, list) or not all(isinstance(i, int | str) and i in categories for i in ids):
+        raise _MalformedError(f"{key} must be a list of ids of the file's categories")
+    return [categories[i] for i in ids]
 
 
 def _annotation(

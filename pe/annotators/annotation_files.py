@@ -30,6 +30,7 @@ class AnnotatedImage:
     """One picture of an annotation file. `width` and `height` are 0 where the file does not say.
 
     `negatives` holds the categories known to be absent; None means every category of the file that the picture lacks.
+    Of those in `not_exhaustive` not every object is annotated.
     """
 
     name: str
@@ -38,6 +39,7 @@ class AnnotatedImage:
     fractions: bool = False
     annotations: list[Annotation] = field(default_factory=list)
     negatives: list[str] | None = None
+    not_exhaustive: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ class AnnotationFile:
 
     def negatives(self, image: AnnotatedImage) -> list[str]:
         """The categories known to be absent from `image`, in the file's order; a crowd counts as present."""
-        present = {annotation.category for annotation in image.annotations}
+        present = {annotation.category for annotation in image.annotations} | image.not_exhaustive
         known = self.categories if image.negatives is None else image.negatives
         return [name for name in known if name not in present]
 

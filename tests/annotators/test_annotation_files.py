@@ -171,6 +171,7 @@ def changed(**values: Any) -> dict[str, Any]:
         (coco(images=[{"id": 1, "file_name": "a", "width": 4.5}]), r"images\[0\] width must be a whole number"),
         (coco(images=coco()["images"] * 2), r"images\[1\] id 1 is used twice"),
         (coco(images=[{"id": 1, "file_name": "a", "neg_category_ids": [9]}]), r"images\[0\] neg_category_ids"),
+        (coco(images=[{"id": 1, "file_name": "a", "not_exhaustive_category_ids": 2}]), r"images\[0\] not_exhaustive_c"),
         (coco(annotations=coco()["annotations"] * 2), r"annotations\[1\] \(id 5\) the id is used twice in image 1"),
         (changed(image_id=7), r"annotations\[0\] \(id 5\) image_id 7 is not among the images"),
         (changed(image_id=None), r"annotations\[0\] \(id 5\) has no image_id"),

@@ -191,6 +191,25 @@ def test_lvis_says_what_is_absent(tmp_path: Path) -> None:
     assert sample.objects()[0].rings
 
 
+def test_what_lvis_did_not_annotate_exhaustively_is_neither_asked_for_nor_absent(tmp_path: Path) -> None:
+    pictures(tmp_path / "val2017", "1.jpg")
+    image = {"id": 1, "coco_url": "http://x/val2017/1.jpg", "width": 40, "height": 30}
+    content = {
+        "images": [{**image, "neg_category_ids": [3, 4], "not_exhaustive_category_ids": [2, 4]}],
+        "categories": [{"id": number, "name": name} for number, name in enumerate(("cup", "cat", "owl", "cow"), 1)],
+        "annotations": [
+            {"id": number, "image_id": 1, "category_id": number, "bbox": [1, 1, 9, 9]} for number in (1, 2)
+        ],
+    }
+    (tmp_path / "lvis.json").write_text(json.dumps(content))
+    run(tmp_path / "lvis.json", tmp_path / "out", "lvis", images=str(tmp_path / "val2017"))
+    ((sample, _),) = samples(tmp_path / "out")
+    assert [item.phrase for item in sample.objects()] == ["cup"]
+    assert json.loads(sample.negatives_json) == ["owl"]
+    dropped = json.loads(sample.provenance_json)["dropped"]
+    assert [(item["phrase"], item["reason"]) for item in dropped] == [("cat", "not_exhaustive")]
+
+
 def test_nothing_new_the_second_time_and_other_annotations_are_other_labels(tmp_path: Path) -> None:
     pictures(tmp_path / "images", "1.jpg")
     path = tmp_path / "rows.jsonl"
