@@ -74,7 +74,9 @@ def test_annotation_files_are_found_by_name_and_say_what_is_judged(tmp_path: Pat
     assert second.judged == {"dog", "bird"}
     assert second.objects[0].box == (2, 2, 12, 12)
     assert second.objects[0].mask is not None
-    assert known.find(sample(5, source="a/00003.jpg")).judged == {"cat"}  # type: ignore[union-attr]
+    third = known.find(sample(5, source="a/00003.jpg"))
+    assert isinstance(third, Truth)
+    assert third.judged == {"cat"}
     assert known.find(sample(2, source="a/00002.jpg")) == "other_size"
     assert known.find(sample(3, source="same.jpg")) == "ambiguous_name"
     assert known.find(sample(4, source="nowhere.jpg")) == "without_truth"
