@@ -13,6 +13,7 @@ from pycocotools import mask as coco_mask
 
 from pe.annotators.annotation_files import AnnotatedImage, Annotation, AnnotationFile, Segmentation
 from pe.errors import InputError
+from pe.schemas.sample import is_coordinate, loads
 
 _USED = ("id", "image_id", "category_id", "bbox", "segmentation", "iscrowd")
 # COCO's rasteriser walks every outline at five times its length, so that a stray 1e9 would take all memory.
@@ -32,10 +33,10 @@ def read_coco(path: Path, form: bytes = b"") -> AnnotationFile:
     sha256 = hashlib.sha256(data).hexdigest()
     data = form or data
     try:
-        content = json.loads(data, object_hook=_compact)
+        content = loads(data, _compact)
     except json.JSONDecodeError as error:
         raise InputError(f"{path}: not JSON at line {error.lineno} column {error.colno}: {error.msg}") from error
-    except (UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON: {error}") from error
     del data
     if not isinstance(content, dict):
@@ -81,7 +82,15 @@ def read_coco(path: Path, form: bytes = b"") -> AnnotationFile:
             records[index] = None
     except _MalformedError as error:
         raise InputError(f"{path}: {where} {error}") from error
-    return AnnotationFile(path, sha256, categories.values(), names, licence=_single_license(content.get("licenses")))
+    return AnnotationFile(
+        path,
+        sha256,
+        categories.values(),
+        names,
+        licence=_single_license(content.get("licenses")),
+        # What has another form gave its pictures no ids: they were counted off.
+        ids={} if form else {key: image for key, image in images.items() if isinstance(key, int)},
+    )
 
 
 def _compact(record: dict[str, Any]) -> dict[str, Any]:
@@ -114,7 +123,7 @@ def _id(record: dict[str, Any], key: str) -> int | str:
 
 def _side(record: dict[str, Any], key: str) -> int:
     value = record.get(key) or 0
-    if not _finite(value) or value != int(value) or value < 0:
+    if not is_coordinate(value) or value != int(value) or value < 0:
         raise _MalformedError(f"{key} must be a whole number of pixels, not {value!r:.60}")
     return int(value)
 
@@ -128,14 +137,23 @@ def _image(record: dict[str, Any], categories: dict[int | str, str]) -> tuple[An
         known_as.append("/".join(record["coco_url"].split("/")[-2:]))
     if not known_as:
         raise _MalformedError("has no file_name and no coco_url")
-    negatives: list[str] | None = None
-    if "neg_category_ids" in record:
-        ids = record["neg_category_ids"]
-        if not isinstance(ids, list) or not all(isinstance(i, int | str) and i in categories for i in ids):
-            raise _MalformedError("neg_category_ids must be a list of ids of the file's categories")
-        negatives = [categories[i] for i in ids]
-    image = AnnotatedImage(known_as[0], _side(record, "width"), _side(record, "height"), negatives=negatives)
+    image = AnnotatedImage(
+        known_as[0],
+        _side(record, "width"),
+        _side(record, "height"),
+        negatives=_categories(record, "neg_category_ids", categories),
+        not_exhaustive=frozenset(_categories(record, "not_exhaustive_category_ids", categories) or ()),
+    )
     return image, known_as
+
+
+def _categories(record: dict[str, Any], key: str, categories: dict[int | str, str]) -> list[str] | None:
+    if key not in record:
+        return None
+    ids = record[key]
+    if not isinstance(ids, list) or not all(isinstance(i, int | str) and i in categories for i in ids):
+        raise _MalformedError(f"{key} must be a list of ids of the file's categories")
+    return [categories[i] for i in ids]
 
 
 def _annotation(
@@ -147,7 +165,7 @@ def _annotation(
     segmentation = _segmentation(record.get("segmentation"), image)
     bbox = record.get("bbox")
     if bbox is not None:
-        if not isinstance(bbox, list) or len(bbox) != 4 or not all(_finite(value) for value in bbox):
+        if not isinstance(bbox, list) or len(bbox) != 4 or not all(map(is_coordinate, bbox)):
             raise _MalformedError(f"bbox must be four numbers x, y, width, height, not {bbox!r:.80}")
         x, y, width, height = (float(value) for value in bbox)
     elif isinstance(segmentation, tuple) and segmentation:
@@ -162,10 +180,6 @@ def _annotation(
     return Annotation(
         ref, categories[category_id], (x, y, x + width, y + height), segmentation, bool(record.get("iscrowd", 0))
     )
-
-
-def _finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and -1e9 < value < 1e9
 
 
 def _segmentation(value: Any, image: AnnotatedImage) -> Segmentation:

@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 _DIGITS = re.compile(r"(?:^|_)(\d{12})$")
 
@@ -31,6 +32,7 @@ class AnnotatedImage:
     """One picture of an annotation file. `width` and `height` are 0 where the file does not say.
 
     `negatives` holds the categories known to be absent; None means every category of the file that the picture lacks.
+    Of those in `not_exhaustive` not every object is annotated.
     """
 
     name: str
@@ -39,6 +41,7 @@ class AnnotatedImage:
     fractions: bool = False
     annotations: list[Annotation] = field(default_factory=list)
     negatives: list[str] | None = None
+    not_exhaustive: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,18 @@ class Named:
     stem: str
     suffix: str
     image: AnnotatedImage
+
+
+class _Fit(NamedTuple):
+    """How well a source's name fits a picture's: `name` is 2 for the same, 1 with another suffix, 0 for a COCO id."""
+
+    name: int
+    agrees: bool
+    depth: int
+    whole: bool
+
+
+_NO_FIT = _Fit(-1, False, 0, False)
 
 
 class AnnotationFile:
@@ -62,19 +77,21 @@ class AnnotationFile:
         images: Iterable[tuple[AnnotatedImage, Iterable[str]]],
         licence: str = "",
     ) -> None:
+        """`ids` are those that the file itself gives its pictures; one that is also the twelve digits of the picture's
+        name is a COCO id."""
         self.path = path
         self.sha256 = sha256
         self.license = licence
         self.categories = list(dict.fromkeys(categories))
         self.images: list[AnnotatedImage] = []
-        self._by_digits: dict[int, list[AnnotatedImage]] = {}
+        self._coco_ids: dict[int, AnnotatedImage] = {}
         self._by_stem: dict[str, list[Named]] = {}
         for image, names in images:
             self.images.append(image)
             for parents, stem, suffix in dict.fromkeys(_split(name) for name in names):
                 self._by_stem.setdefault(stem, []).append(Named(parents, stem, suffix, image))
-                if digits := _DIGITS.search(stem):
-                    self._by_digits.setdefault(int(digits[1]), []).append(image)
+                if (number := _coco_id(stem)) is not None and (ids or {}).get(number) is image:
+                    self._coco_ids[number] = image
         folders = {named.parents for group in self._by_stem.values() for named in group if named.parents}
         self._one_folder = len(folders) <= 1
 
@@ -86,33 +103,66 @@ class AnnotationFile:
         accepted when no name fits exactly, and so are the twelve digits that COCO names pictures by: its releases of
         2014 have the same ones after COCO_train2014_.
         """
+        return self._find(source)[0]
+
+    def claims(self, sources: Iterable[str]) -> list[tuple[AnnotatedImage, list[str], list[str]]]:
+        """(picture, the `sources` that mean it, those that mean it less than these do), for all that any means.
+
+        A source gives way to one that fits as well in all (folders, suffix, whole path) and better in something. One
+        from another folder than the file's gives way wherever any source lies in the file's: the picture may be missing
+        there.
+        """
+        claims: dict[int, list[tuple[_Fit, str]]] = {}
+        for source in sources:
+            images, fit = self._find(source)
+            for image in images:
+                claims.setdefault(id(image), []).append((fit, source))
+        placed = any(fit.agrees and fit.depth for group in claims.values() for fit, _ in group)
+        found = []
+        for image in self.images:
+            if not (group := claims.get(id(image))):
+                continue
+            fits = {fit for fit, _ in group}
+            ideal = _Fit(*(max(values) for values in zip(*fits, strict=True)))
+            best = {
+                source: None
+                for fit, source in group
+                if (fit == ideal or ideal not in fits) and (fit.agrees or not placed)
+            }
+            found.append((image, list(best), [source for _, source in group if source not in best]))
+        return found
+
+    def _find(self, source: str) -> tuple[list[AnnotatedImage], _Fit]:
+        found: tuple[list[AnnotatedImage], _Fit] = [], _NO_FIT
         for word in dict.fromkeys((source, source.rpartition("#")[2])):
             parents, stem, suffix = _split(word)
             group = self._by_stem.get(stem, [])
-            for candidates in ([named for named in group if named.suffix == suffix], group):
-                found = self._agreeing(candidates, parents)
-                if found:
-                    return found
-            digits = _DIGITS.search(stem)
-            if digits and int(digits[1]) in self._by_digits:
-                return list({id(image): image for image in self._by_digits[int(digits[1])]}.values())
-        return []
+            more = self._agreeing([named for named in group if named.suffix == suffix], parents, 2)
+            more = more or self._agreeing(group, parents, 1)
+            if not more and (number := _coco_id(stem)) in self._coco_ids:
+                more = [self._coco_ids[number]], _Fit(0, True, 0, False)
+            if more and more[1] > found[1]:
+                found = more
+        return found
 
-    def _agreeing(self, candidates: list[Named], parents: tuple[str, ...]) -> list[AnnotatedImage]:
-        common = [_common_tail(named.parents, parents) for named in candidates]
-        fits = [
-            (depth, named.image)
-            for named, depth in zip(candidates, common, strict=True)
-            if depth == min(len(named.parents), len(parents))
-        ]
+    def _agreeing(
+        self, candidates: list[Named], parents: tuple[str, ...], name: int
+    ) -> tuple[list[AnnotatedImage], _Fit] | None:
+        fits = []
+        for named in candidates:
+            depth = _common_tail(named.parents, parents)
+            if depth == min(len(named.parents), len(parents)):
+                fits.append((_Fit(name, True, depth, named.parents == parents), named.image))
         if not fits and self._one_folder:
-            fits = [(0, named.image) for named in candidates]
-        best = max((depth for depth, _ in fits), default=0)
-        return list({id(image): image for depth, image in fits if depth == best}.values())
+            fits = [(_Fit(name, False, 0, False), named.image) for named in candidates]
+        if not fits:
+            return None
+        best = max(fit for fit, _ in fits)
+        return list({id(image): image for fit, image in fits if fit == best}.values()), best
 
     def negatives(self, image: AnnotatedImage) -> list[str]:
         """The categories known to be absent from `image`, in the file's order; a crowd counts as present."""
-        present = {annotation.category for annotation in image.annotations}
+        present = {annotation.category for annotation in image.annotations} | image.not_exhaustive
         known = self.categories if image.negatives is None else image.negatives
         return [name for name in known if name not in present]
 
@@ -121,6 +171,11 @@ def _split(name: str) -> tuple[tuple[str, ...], str, str]:
     parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".", "..")]
     last = PurePosixPath(parts[-1] if parts else "")
     return tuple(parts[:-1]), last.stem, last.suffix.lower()
+
+
+def _coco_id(stem: str) -> int | None:
+    found = re.search(r"(?:^|_)([0-9]{12})$", stem)
+    return int(found[1]) if found else None
 
 
 def _common_tail(left: tuple[str, ...], right: tuple[str, ...]) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +25,17 @@ from pe.engines.settings import config_hash
 from pe.engines.shapes import shape_object
 from pe.engines.signals import Signals
 from pe.engines.stages import Stages
-from pe.engines.summary import RunSummary
+from pe.engines.summary import NotFound, RunSummary
 from pe.engines.worker import Job
 from pe.errors import InputError, Interrupted, SampleError
 from pe.schemas.sample import Object, Sample
 from pe.shards.imports import Extra, Layout, PictureExtras
 from pe.shards.output import Output
 from pe.shards.pictures import Picture, load_picture
-from pe.shards.plan import PlannedInput, Slice
+from pe.shards.plan import PlannedInput, Slice, load_plan
 from pe.shards.sources import open_source
-from pe.shards.sources.base import Entry, Raw, Source
+from pe.shards.sources.base import EmptySourceError, Entry, Source
+from pe.shards.sources.names import escape
 from pe.shards.writer import ShardWriter
 
 
@@ -43,8 +46,9 @@ class ImportEngine:
     mask is kept as its box.
     """
 
-    def __init__(self, settings: ImportSettings, layout: Layout, source: Source, config: str) -> None:
+    def __init__(self, settings: ImportSettings, layout: Layout, source: Source, config: str, output: Output) -> None:
         self.settings = settings
+        self._output = output
         self.layout = layout
         self.source = source
         self.stages = Stages()
@@ -80,6 +84,16 @@ class ImportEngine:
             on_input(outcomes[-1])
         return outcomes
 
+    @cached_property
+    def _others(self) -> set[str]:
+        """Inputs whose names fit an annotated picture less well than that of an input with other bytes."""
+        inputs = {item.id: item.sha256 for work in load_plan(self._output) for item in work.inputs if item.sha256}
+        others: set[str] = set()
+        for _, best, worse in self._file.claims(inputs):
+            same = {inputs[source] for source in best}
+            others.update(source for source in worse if inputs[source] not in same)
+        return others
+
     def _take(self, key: str, item: PlannedInput, writer: ShardWriter) -> Outcome:
         if item.dup_of:
             return outcome(item, "duplicate", of=item.dup_of)
@@ -96,6 +110,9 @@ class ImportEngine:
             return rejected(item, error.reason, error.detail)
         if refused := self._detector.refuse(picture):
             return outcome(item, "filtered", reason=refused[0], detail=refused[1])
+        if item.id in self._others:
+            name = self._file.find(item.id)[0].name
+            return outcome(item, "filtered", reason="not_annotated", detail=f"{name} of the annotation file is another")
         sample = self._sample(key, picture)
         with self.stages.timed("write"):
             writer.add(sample, picture.data)
@@ -181,23 +198,25 @@ def import_annotations(settings: ImportSettings, report: Reporter) -> RunSummary
     stays and the same call goes on from there.
     """
     with Signals() as signals:
-        job = import_job(settings)
-        source = pictures_of(job, settings.out)
-        summary = produce(job, source, report, signals)
-        if missing := source.missing():
-            report.note(missing)
-        return summary
+        with signals.at_once():
+            job, source, missing = import_job(settings, settings.out)
+        return replace(produce(job, source, report, signals), not_found=missing)
 
 
-def import_job(settings: ImportSettings) -> Job:
-    """What an import has to do. Raises InputError for a source that is not in its layout."""
+def import_job(settings: ImportSettings, out: Path) -> tuple[Job, Source, NotFound | None]:
+    """What an import has to do, its pictures without what lies in the folder `out`, and which of them are not there.
+
+    Raises InputError for a source that is not in its layout, of which no picture is there, or one is several.
+    """
     layout = settings.read()
     name = settings.data_source or f"{source_name(str(settings.source))}/{settings.layout}"
     settings = settings.model_copy(update={"data_source": name, "images": layout.pictures})
     labels = {"layout", "split", "negatives", "epsilon", "orientation", "simplify", "respect_opt_out"}
     config = settings.model_dump(mode="json", include=labels)
-    config |= {"data_source": name, "annotations": _content(layout)}
-    return Job(
+    file = load_annotations(str(layout.annotations), layout.form)
+    # By their content: other annotations are other labels.
+    config |= {"data_source": name, "annotations": file.sha256[:16]}
+    job = Job(
         settings,
         config,
         config_hash(config),
@@ -207,71 +226,44 @@ def import_job(settings: ImportSettings) -> Job:
         settings.shard_inputs,
         512 * 2**20,
     )
+    source = without_output(open_source(layout.pictures), layout.pictures, Output(out).root)
+    return job, source, _not_found(file, source, layout.pictures, Output(settings.out).exists)
 
 
-def pictures_of(job: Job, out: Path) -> AnnotatedPictures:
-    """The pictures of an import, without what lies in the output folder `out`."""
-    word, layout = job.settings.images, job.settings.read()
-    source = without_output(open_source(word), word, Output(out).root)
-    return AnnotatedPictures(source, load_annotations(str(layout.annotations), layout.form), word)
-
-
-class AnnotatedPictures(Source):
-    """A source that is held against its annotations as it is listed: which of these have no picture, and which two."""
-
-    def __init__(self, source: Source, annotations: AnnotationFile, word: str) -> None:
-        super().__init__(source.max_bytes)
-        self._source = source
-        self._annotations = annotations
-        self._word = word
-        self._found: dict[int, Entry] = {}
-        self.ignored = source.ignored
-
-    def entries(self) -> Iterator[Entry]:
-        """See Source. Raises InputError where two other pictures are one of the file's, or none is any."""
-        self._found = {}
-        for entry in self._source.entries():
-            images = self._annotations.find(entry.id)
-            if len(images) == 1:
-                first = self._found.setdefault(id(images[0]), entry)
-                if first is not entry and self._differ(first, entry):
-                    raise InputError(
-                        f"{self._annotations.path}: {images[0].name} could be {first.id} and {entry.id}, which are two "
-                        f"pictures: name the folder of the right ones, below {self._word}"
-                    )
-            yield entry
-        if self._annotations.images and not self._found:
-            raise InputError(self.missing())
-
-    def read(self, entry: Entry) -> Raw:
-        """See Source."""
-        return self._source.read(entry)
-
-    def missing(self) -> str:
-        """One line about the annotated pictures that were not there when the source was last listed, or nothing."""
-        images = self._annotations.images
-        lost = [image.name for image in images if id(image) not in self._found]
-        if not lost:
-            return ""
-        return (
-            f"{self._annotations.path}: {len(lost):,} of its {len(images):,} pictures are not in {self._word}, for "
-            f"example {lost[0]}"
+def _not_found(file: AnnotationFile, source: Source, root: str, begun: bool) -> NotFound | None:
+    """The annotated pictures that `source` lacks. Raises InputError when it has none of them and no run has `begun`,
+    or several for one that nothing tells apart.
+    """
+    try:
+        entries = {entry.id: entry for entry in source.entries()}
+    except EmptySourceError:
+        # Without an earlier run the plan says so.
+        entries = {}
+    found = set()
+    for image, best, _ in file.claims(entries):
+        if len(best) > 1 and len({_sha256(source, entries[one]) for one in best} - {""}) > 1:
+            raise InputError(
+                f"{file.path}: {escape(image.name)} can be {best[0]} or {best[1]} under {root}, two pictures; "
+                "name the folder of the right ones with --images (images: in a mix)"
+            )
+        if best:
+            found.add(id(image))
+    absent = [escape(image.name) for image in file.images if id(image) not in found]
+    if absent and not found and entries and not begun:
+        raise InputError(
+            f"{file.path}: none of its {len(absent)} pictures was found under {root} (for example {absent[0]}); "
+            "name their folder with --images (images: in a mix)"
         )
+    return NotFound(len(absent), len(file.images), root, absent[0]) if absent else None
 
-    def _differ(self, one: Entry, other: Entry) -> bool:
-        if one.size != other.size:
-            return True
-        try:
-            return self.read(one).data != self.read(other).data
-        except SampleError:
-            return False  # told when its turn comes
+
+def _sha256(source: Source, entry: Entry) -> str:
+    try:
+        return hashlib.sha256(source.read(entry).data).hexdigest()
+    except SampleError:
+        return ""
 
 
 def _build(job: Job, output: Output, worker: int) -> ImportEngine:
     settings: ImportSettings = job.settings
-    return ImportEngine(settings, settings.read(), open_source(settings.images), job.config_hash)
-
-
-def _content(layout: Layout) -> str:
-    """The annotations by their content: other annotations are other labels."""
-    return load_annotations(str(layout.annotations), layout.form).sha256[:16]
+    return ImportEngine(settings, settings.read(), open_source(settings.images), job.config_hash, output)

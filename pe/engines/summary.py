@@ -14,11 +14,22 @@ from pe.shards.sidecar import Sidecar
 QUARANTINE_LIMIT = 0.05
 
 
+@dataclass(frozen=True)
+class NotFound:
+    """Annotated `pictures`, `of` so many, that are not under `root`; `example` is the first one's name."""
+
+    pictures: int
+    of: int
+    root: str
+    example: str
+
+
 @dataclass
 class RunSummary:
     """This run's inputs by what became of them, the folder's totals, and where the time went.
 
-    `run_near` and `total_near` of the duplicates have other bytes than what they are duplicates of.
+    `run_near` and `total_near` of the duplicates have other bytes than what they are duplicates of. `not_found` is
+    of an import.
     """
 
     out: str
@@ -30,6 +41,7 @@ class RunSummary:
     stages: dict[str, dict[str, float]] = field(default_factory=dict)
     run_near: int = 0
     total_near: int = 0
+    not_found: NotFound | None = None
 
     @classmethod
     def of(
@@ -72,6 +84,7 @@ class RunSummary:
             "total": _counts(self.total, self.total_near),
             "left_to_others": self.left,
             "ignored_files": self.ignored,
+            **({"not_found": asdict(self.not_found)} if self.not_found else {}),
             "seconds": round(self.seconds, 3),
             "inputs_per_second": round(self.run.inputs / max(self.seconds, 1e-9), 3),
             "stages": {
@@ -98,6 +111,11 @@ class RunSummary:
             lines.append(f"{len(self.left)} slices are being done by {', '.join(holders)}")
         if self.ignored:
             lines.append("ignored files: " + ", ".join(f"{count} {name}" for name, count in self.ignored.items()))
+        if gone := self.not_found:
+            lines.append(
+                f"{gone.pictures} of {gone.of} annotated pictures were not found under {gone.root} "
+                f"(for example {gone.example})"
+            )
         lines.append(
             f"{self.out}: {self.total.samples} samples in {self.total.shards} shards "
             f"({self.total.bytes / 1e6:.1f} MB); {_sum_line(self.total, self.total_near)}"

@@ -109,7 +109,8 @@ class _ShardTruth(TruthSet):
 
 
 class _FileTruth(TruthSet):
-    """By name, as detector dataset does; without a list of negatives every category of the file is judged."""
+    """By name, as detector dataset does; without a list of negatives every category of the file is judged, but for
+    those not exhaustively annotated in the picture."""
 
     by = "the file's name"
 
@@ -139,4 +140,4 @@ class _FileTruth(TruthSet):
             box = (x0 * wide, y0 * high, x1 * wide, y1 * high)
             found.append(TrueObject(normal(item.category), box, mask, item.crowd))
         judged = {normal(name) for name in self._file.negatives(image)} | {item.phrase for item in found}
-        return Truth(found, frozenset(judged))
+        return Truth(found, frozenset(judged - {normal(name) for name in image.not_exhaustive}))

@@ -7,6 +7,8 @@ Geometry is absolute pixels of the stored image as floats, origin top left, edge
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
@@ -18,6 +20,32 @@ KEY_PATTERN = r"^[A-Za-z0-9_-]{1,95}$"  # KEY.json has to fit into the 100 bytes
 def clean_text(text: str) -> str:
     """`text` as it may stand in a record: lone surrogates become escapes, NUL is dropped."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "")
+
+
+_LONE = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
+
+
+def loads(data: bytes, hook: Callable[[dict[str, Any]], Any] | None = None) -> Any:
+    """The JSON in `data`, its texts as they may stand in a record. Raises ValueError, RecursionError."""
+    text = data.decode(json.detect_encoding(data), "surrogatepass")
+    value = json.loads(text, object_hook=hook)
+    return clean_texts(value) if _LONE.search(text) else value
+
+
+def clean_texts(value: Any) -> Any:
+    """`value` in JSON's types with every text, keys too, as it may stand in a record."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, list):
+        return [clean_texts(item) for item in value]
+    if isinstance(value, dict):
+        return {clean_text(key): clean_texts(item) for key, item in value.items()}
+    return value
+
+
+def is_coordinate(value: Any) -> bool:
+    """Whether `value` is a number, finite and small enough for `to_grid` to keep it."""
+    return type(value) in (int, float) and abs(value) < 1e9
 
 
 def to_grid(value: float) -> float:

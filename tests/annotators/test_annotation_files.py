@@ -93,14 +93,45 @@ def test_the_only_folder_of_a_file_does_not_matter(tmp_path: Path) -> None:
 
 
 def test_coco_ids_in_twelve_digits(tmp_path: Path) -> None:
-    images = [
-        {"id": 42, "file_name": "COCO_train2014_000000000042.jpg", "width": 4, "height": 3},
-        {"id": 7, "file_name": "renamed.jpg", "width": 4, "height": 3},
-    ]
-    file = load_annotations(write(tmp_path / "a.json", coco(images=images, annotations=[])))
-    assert names(file, "train2017/000000000042.jpg") == ["COCO_train2014_000000000042.jpg"]
+    names_of = {42: "train2017/000000000042.jpg", 43: "val2017/COCO_val2014_000000000043.jpg", 7: "zzz.jpg"}
+    images = [{"id": number, "file_name": name, "width": 4, "height": 3} for number, name in names_of.items()]
+    content = coco(images=[*images, {"id": 1, "file_name": "val2017/000000000008.jpg"}], annotations=[])
+    file = load_annotations(write(tmp_path / "a.json", content))
+    assert names(file, "COCO_val2014_000000000042.jpg") == names(file, "photos/000000000042.jpg") == [names_of[42]]
+    assert names(file, "000000000043.jpg") == [names_of[43]]
     assert names(file, "frame_42.jpg") == []
-    assert names(file, "000000000007.jpg") == [], "a number that only the file gives is no name of a picture"
+    # An id is COCO's only where the name says so too.
+    assert names(file, "000000000007.jpg") == names(file, "000000000001.jpg") == []
+    assert names(file, "COCO_val2014_000000000008.jpg") == []
+
+
+def test_ids_that_were_counted_off_find_no_picture(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"image": "a/000000000001.jpg", "sent": "cup", "bbox": [1, 2, 3, 4]}\n{"image": "b/2.jpg"}')
+    file = load_annotations(str(path))
+    assert names(file, "a/000000000001.jpg") == ["a/000000000001.jpg"]
+    assert names(file, "c/000000000001.jpg") == names(file, "000000000002.jpg") == []
+
+
+def test_sources_that_mean_one_picture(tmp_path: Path) -> None:
+    def claims(file: AnnotationFile, *sources: str) -> list[tuple[str, list[str], list[str]]]:
+        return [(image.name, best, worse) for image, best, worse in file.claims(sources)]
+
+    bare = with_images(tmp_path, "1.jpg", "2.jpg")
+    assert claims(bare, "train/1.jpg", "val/1.jpg", "3.jpg") == [("1.jpg", ["train/1.jpg", "val/1.jpg"], [])]
+    assert claims(bare, "1.jpg", "masks/1.jpg", "masks/1.png") == [("1.jpg", ["1.jpg"], ["masks/1.jpg", "masks/1.png"])]
+    # One has the suffix, the other the folder: neither is the better one.
+    deep = with_images(tmp_path, "val/1.jpg", "val/2.jpg")
+    assert claims(deep, "1.png", "train/1.jpg") == [("val/1.jpg", ["1.png", "train/1.jpg"], [])]
+    # The file's folder is there, so train/2.jpg is not its 2.jpg, which is missing.
+    assert claims(deep, "train/1.jpg", "val/1.jpg", "train/2.jpg") == [
+        ("val/1.jpg", ["val/1.jpg"], ["train/1.jpg"]),
+        ("val/2.jpg", [], ["train/2.jpg"]),
+    ]
+    assert claims(deep, "photos/1.jpg", "photos.tar#2.jpg") == [
+        ("val/1.jpg", ["photos/1.jpg"], []),
+        ("val/2.jpg", ["photos.tar#2.jpg"], []),
+    ]
 
 
 def test_one_licence_is_the_licence(tmp_path: Path) -> None:
@@ -140,6 +171,7 @@ def changed(**values: Any) -> dict[str, Any]:
         (coco(images=[{"id": 1, "file_name": "a", "width": 4.5}]), r"images\[0\] width must be a whole number"),
         (coco(images=coco()["images"] * 2), r"images\[1\] id 1 is used twice"),
         (coco(images=[{"id": 1, "file_name": "a", "neg_category_ids": [9]}]), r"images\[0\] neg_category_ids"),
+        (coco(images=[{"id": 1, "file_name": "a", "not_exhaustive_category_ids": 2}]), r"images\[0\] not_exhaustive_c"),
         (coco(annotations=coco()["annotations"] * 2), r"annotations\[1\] \(id 5\) the id is used twice in image 1"),
         (changed(image_id=7), r"annotations\[0\] \(id 5\) image_id 7 is not among the images"),
         (changed(image_id=None), r"annotations\[0\] \(id 5\) has no image_id"),

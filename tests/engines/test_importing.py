@@ -10,10 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pe.engines.import_settings import ImportSettings
 from pe.engines.importing import import_annotations
+from pe.engines.mixes.build import build
+from pe.engines.mixes.settings import MixSettings
 from pe.engines.summary import RunSummary
 from pe.errors import InputError
 from pe.geometry.masks import decode, mask_iou
@@ -188,6 +191,25 @@ def test_lvis_says_what_is_absent(tmp_path: Path) -> None:
     assert sample.objects()[0].rings
 
 
+def test_what_lvis_did_not_annotate_exhaustively_is_neither_asked_for_nor_absent(tmp_path: Path) -> None:
+    pictures(tmp_path / "val2017", "1.jpg")
+    image = {"id": 1, "coco_url": "http://x/val2017/1.jpg", "width": 40, "height": 30}
+    content = {
+        "images": [{**image, "neg_category_ids": [3, 4], "not_exhaustive_category_ids": [2, 4]}],
+        "categories": [{"id": number, "name": name} for number, name in enumerate(("cup", "cat", "owl", "cow"), 1)],
+        "annotations": [
+            {"id": number, "image_id": 1, "category_id": number, "bbox": [1, 1, 9, 9]} for number in (1, 2)
+        ],
+    }
+    (tmp_path / "lvis.json").write_text(json.dumps(content))
+    run(tmp_path / "lvis.json", tmp_path / "out", "lvis", images=str(tmp_path / "val2017"))
+    ((sample, _),) = samples(tmp_path / "out")
+    assert [item.phrase for item in sample.objects()] == ["cup"]
+    assert json.loads(sample.negatives_json) == ["owl"]
+    dropped = json.loads(sample.provenance_json)["dropped"]
+    assert [(item["phrase"], item["reason"]) for item in dropped] == [("cat", "not_exhaustive")]
+
+
 def test_nothing_new_the_second_time_and_other_annotations_are_other_labels(tmp_path: Path) -> None:
     pictures(tmp_path / "images", "1.jpg")
     path = tmp_path / "rows.jsonl"
@@ -208,106 +230,170 @@ def test_workers_give_the_same_bytes(tmp_path: Path) -> None:
     assert factory.tree(tmp_path / "one/shards") == factory.tree(tmp_path / "two/shards")
 
 
-class Noted(Quiet):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-
-def _annotated(folder: Path, names: list[str], **image: Any) -> Path:
-    """A COCO file about 8 x 6 pictures called `names`, one object each."""
+def boxes(path: Path, *names: str) -> Path:
+    """A COCO file with one cup in each picture."""
     content = {
-        "images": [
-            {"id": number, "file_name": name, "width": 8, "height": 6, **image} for number, name in enumerate(names, 1)
-        ],
+        "images": [{"id": number, "file_name": name} for number, name in enumerate(names)],
+        "categories": [{"id": 1, "name": "cup"}],
         "annotations": [
-            {"id": number, "image_id": number, "category_id": 1, "bbox": [1, 1, 4, 4]}
-            for number in range(1, len(names) + 1)
+            {"id": number, "image_id": number, "category_id": 1, "bbox": [1, 1, 9, 9]} for number in range(len(names))
         ],
-        "categories": [{"id": 1, "name": "cat"}],
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "instances.json"
     path.write_text(json.dumps(content))
     return path
 
 
-def _picture(path: Path, shade: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (8, 6), (shade, shade, shade)).save(path)
+def test_no_labels_of_a_picture_of_the_same_name_in_another_folder(tmp_path: Path) -> None:
+    pictures(tmp_path / "images", "train/1.jpg", "train/2.jpg", "val/1.jpg")
+    summary = run(boxes(tmp_path / "val.json", "val/1.jpg", "val/2.jpg"), tmp_path / "out", "coco")
+    assert [sample.source for sample, _ in samples(tmp_path / "out")] == ["val/1.jpg"]
+    assert summary.run.filtered == {"not_annotated": 2}
+    assert "1 of 2 annotated pictures were not found" in summary.to_text()
+    bare = boxes(tmp_path / "bare.json", "1.jpg")
+    with pytest.raises(InputError, match=r"1\.jpg can be train/1\.jpg or val/1\.jpg under .*--images") as refusal:
+        run(bare, tmp_path / "bare", "coco")
+    assert "\n" not in str(refusal.value)
+    assert not (tmp_path / "bare").exists()
+    assert run(bare, tmp_path / "bare", "coco", images=str(tmp_path / "images/val")).run.written == 1
+    # The same bytes are the same picture, whichever comes first.
+    shutil.copy(tmp_path / "images/val/1.jpg", tmp_path / "images/train/1.jpg")
+    both = run(boxes(tmp_path / "both.json", "val/1.jpg"), tmp_path / "both", "coco").run
+    assert (both.written, both.duplicate, both.filtered) == (1, 1, {"not_annotated": 1})
 
 
-def test_annotated_pictures_that_are_not_there_are_said(tmp_path: Path) -> None:
-    path = _annotated(tmp_path, [f"{number}.jpg" for number in range(5)])
-    for number in range(2):
-        _picture(tmp_path / "images" / f"{number}.jpg", 40 * number)
-    settings = ImportSettings(source=path, out=tmp_path / "out", layout="coco", images=str(tmp_path / "images"))
-    for written in (2, 0):  # what is not there is said again when nothing is new
-        report = Noted()
-        assert import_annotations(settings, report).run.written == written
-        assert report.notes == [f"{path}: 3 of its 5 pictures are not in {tmp_path / 'images'}, for example 2.jpg"]
-    _picture(tmp_path / "others" / "x.jpg", 9)
-    nowhere = settings.model_copy(update={"images": str(tmp_path / "others"), "out": tmp_path / "none"})
-    with pytest.raises(InputError, match="5 of its 5 pictures are not in"):
-        import_annotations(nowhere, Quiet())
+@pytest.mark.parametrize("workers", [1, 2])
+def test_annotated_pictures_that_are_not_there_are_counted(workers: int, tmp_path: Path) -> None:
+    pictures(tmp_path / "images", "1.jpg", "other.jpg")
+    path = boxes(tmp_path / "file.json", "0.jpg", "1.jpg", "2.jpg")
+    for new in (2, 0):
+        summary = run(path, tmp_path / "out", "coco", workers=workers)
+        assert summary.run.inputs == new
+        line = f"2 of 3 annotated pictures were not found under {tmp_path / 'images'} (for example 0.jpg)"
+        assert line in summary.to_text().splitlines()
+        assert json.loads(summary.to_json())["not_found"]["pictures"] == 2
+    whole = run(boxes(tmp_path / "whole.json", "1.jpg"), tmp_path / "whole", "coco")
+    assert whole.not_found is None
+    assert "not_found" not in json.loads(whole.to_json())
+    gone = run(boxes(tmp_path / "gone.json", "1.jpg", "a\nb.jpg"), tmp_path / "gone", "coco")
+    assert r"(for example a\x0ab.jpg)" in gone.to_text()
+    (tmp_path / "images/1.jpg").unlink()
+    assert run(path, tmp_path / "out", "coco", workers=workers).run.inputs == 0
+    for _ in range(2):
+        with pytest.raises(InputError, match=r"none of its 3 pictures was found under .* \(for example 0\.jpg\)"):
+            run(path, tmp_path / "new", "coco", workers=workers)
+        assert not (tmp_path / "new").exists()
 
 
-def test_one_annotated_picture_is_not_two(tmp_path: Path) -> None:
-    path = _annotated(tmp_path, ["1.jpg", "2.jpg"])
-    for name, shade in (("a/1.jpg", 0), ("b/1.jpg", 0), ("a/2.jpg", 50)):
-        _picture(tmp_path / "images" / name, shade)
-    settings = ImportSettings(source=path, out=tmp_path / "out", layout="coco", images=str(tmp_path / "images"))
-    summary = import_annotations(settings, Quiet())
-    assert (summary.total.written, summary.total.duplicate) == (2, 1), "a copy is a duplicate"
-    _picture(tmp_path / "images/b/2.jpg", 200)
-    with pytest.raises(InputError, match=r"2\.jpg could be a/2\.jpg and b/2\.jpg, which are two pictures"):
-        import_annotations(settings.model_copy(update={"out": tmp_path / "again"}), Quiet())
+def test_a_mix_says_which_annotated_pictures_are_not_there(tmp_path: Path) -> None:
+    pictures(tmp_path / "images", "1.jpg")
+    data = {"annotations": str(boxes(tmp_path / "file.json", "0.jpg", "1.jpg")), "layout": "coco"}
+    leaf = {"task": "detect", "format": "rexomni", "data": data}
+    mix = {"kind": "rl", "out": tmp_path / "out", "sources": [leaf], "floor": 0.0, "positives_only": True}
+    notes = build(MixSettings.model_validate(mix), Quiet()).notes()
+    assert any("1 of 2 annotated pictures were not found" in note for note in notes)
+    data["annotations"] = str(boxes(tmp_path / "file.json", "0.jpg"))
+    with pytest.raises(InputError, match="none of its 1 pictures was found"):
+        build(MixSettings.model_validate({**mix, "out": tmp_path / "none"}), Quiet())
 
 
-def test_odd_values_are_named_or_left_out(tmp_path: Path) -> None:
-    path = _annotated(tmp_path, ["1.jpg"], captions=None)
-    _picture(tmp_path / "images/1.jpg", 0)
-    content = json.loads(path.read_text())
-
-    def take(number: int, text: str) -> RunSummary:
-        path.write_text(text)
-        images = str(tmp_path / "images")
-        return import_annotations(
-            ImportSettings(source=path, out=tmp_path / f"out{number}", layout="coco", images=images), Quiet()
-        )
-
-    content["annotations"][0] |= {"foo": float("nan"), "said": "\ud800", "deep": {"x": [float("inf")]}}
-    assert take(0, json.dumps(content)).total.written == 1
-    ((sample, _),) = samples(tmp_path / "out0")
-    assert json.loads(sample.provenance_json)["attributes"] == {"0": {"said": "\ud800", "deep": {"x": [None]}}}
-    broken = [
-        ("annotations", {"bbox": [10**400, 0, 1, 1]}, r"annotations\[0\] .*bbox must be four numbers"),
-        ("annotations", {"bbox": [1e308, 0, 1e308, 1]}, r"annotations\[0\] .*bbox must be four numbers"),
-        ("annotations", {"keypoints": ["a", 1, 2]}, r"annotations\[0\] is not as COCO's form has it"),
-        ("images", {"width": float("inf")}, r"images\[0\] width must be a whole number"),
-        ("images", {"captions": "one"}, r"images\[0\] is not as COCO's form has it: captions must be a list"),
-        ("images", {"expressions": ["left cat"]}, r"images\[0\] is not as COCO's form has it"),
-        ("images", {"license": [1]}, r"images\[0\] is not as COCO's form has it"),
-    ]
-    for number, (section, change, said) in enumerate(broken, 1):
-        changed = json.loads(json.dumps(content))
-        changed[section][0] |= change
-        with pytest.raises(InputError, match=said):
-            take(number, json.dumps(changed))
+def test_a_name_given_twice_is_found_and_means_nothing(tmp_path: Path) -> None:
+    pictures(tmp_path / "images", "1.jpg")
+    summary = run(boxes(tmp_path / "file.json", "1.jpg", "1.jpg"), tmp_path / "out", "coco")
+    assert (summary.run.filtered, summary.not_found) == ({"not_annotated": 1}, None)
 
 
-def test_lvis_asks_nothing_of_what_is_partly_annotated(tmp_path: Path) -> None:
-    path = _annotated(tmp_path, ["1.jpg", "2.jpg"], neg_category_ids=[])
-    content = json.loads(path.read_text())
-    content["images"][1]["not_exhaustive_category_ids"] = [1]
-    path.write_text(json.dumps(content))
-    for number in (1, 2):
-        _picture(tmp_path / f"images/{number}.jpg", 60 * number)
-    run(path, tmp_path / "out", "lvis", images=str(tmp_path / "images"))
-    (whole, _), (partly, _) = samples(tmp_path / "out")
-    assert [item.phrase for item in whole.objects()] == ["cat"]
-    assert partly.objects() == []
-    assert "ignore" in partly.provenance_json
-    assert json.loads(partly.negatives_json) == []
+def test_half_a_character_and_nan_in_what_is_only_said(tmp_path: Path) -> None:
+    pictures(tmp_path / "images", "1.jpg")
+    content = json.loads(boxes(tmp_path / "file.json", "1.jpg").read_text())
+    said = {"seen": "a\ud800", "area_m2": float("nan"), "more": {"\udfff": [float("inf"), 1]}}
+    content["annotations"][0] |= {"text": "\ud83d\ude00\ud800", **said}
+    content["images"][0]["captions"] = ["\ud800", "two"]
+    content["categories"].append({"id": 2, "name": "x\ud800"})
+    (tmp_path / "file.json").write_text(json.dumps(content))
+    assert run(tmp_path / "file.json", tmp_path / "out", "coco").run.written == 1
+    ((sample, _),) = samples(tmp_path / "out")
+    provenance = json.loads(sample.provenance_json)
+    assert provenance["attributes"]["0"] == {"seen": r"a\ud800", "more": {r"\udfff": [None, 1]}}
+    assert provenance["captions"] == [r"\ud800", "two"]
+    assert sample.objects()[0].text == "\N{GRINNING FACE}" + r"\ud800"
+    assert json.loads(sample.negatives_json) == [r"x\ud800"]
+
+
+VALUES: list[tuple[str, str, Any, str]] = [
+    ("images", "captions", "a cat", "captions must be a list"),
+    ("images", "expressions", ["a"], "an expression is a text and a list of ids"),
+    ("images", "expressions", [{"text": "a", "ids": None}], "an expression is a text and a list of ids"),
+    ("images", "id", [1], "id must be a number or a string"),
+    ("images", "license", {}, "license must be a number or a string"),
+    ("images", "width", float("inf"), "width must be a whole number"),
+    ("images", "height", float("nan"), "height must be a whole number"),
+    ("annotations", "image_id", [1], "image_id must be a number or a string"),
+    ("annotations", "bbox", [10**400, 1, 2, 3], "bbox must be four numbers"),
+    ("annotations", "bbox", [1e308, 1, 1e308, 3], "bbox must be four numbers"),
+    ("annotations", "keypoints", [1, None, 2], "keypoints must be numbers in pixels"),
+    ("annotations", "keypoints", [float("nan"), 1, 2], "keypoints must be numbers in pixels"),
+    ("annotations", "keypoints", [10**400, 1, 2], "keypoints must be numbers in pixels"),
+    ("annotations", "quad", ["a"] * 8, "quad must be numbers in pixels"),
+]
+
+
+@pytest.mark.parametrize(("section", "key", "value", "says"), VALUES)
+def test_a_bad_value_is_one_line_with_its_place(section: str, key: str, value: Any, says: str, tmp_path: Path) -> None:
+    pictures(tmp_path / "images", "0.jpg")
+    content = json.loads(boxes(tmp_path / "file.json", "0.jpg").read_text())
+    content["annotations"][0]["text"] = "words"
+    content[section][0][key] = value
+    (tmp_path / "file.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=rf"file\.json: {section}\[0\].* {says}") as refusal:
+        run(tmp_path / "file.json", tmp_path / "out", "coco")
+    assert "\n" not in str(refusal.value)
+    assert len(str(refusal.value)) < 400
+
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.just(10**400)
+    | st.text(st.characters(exclude_categories=()), max_size=3),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.sampled_from(["text", "ids", "size", "x"]), inner),
+    max_leaves=6,
+)
+FIELDS = {
+    "images": ["id", "file_name", "width", "captions", "expressions", "license", "neg_category_ids", "coco_url"],
+    "annotations": [
+        "id",
+        "image_id",
+        "bbox",
+        "segmentation",
+        "keypoints",
+        "quad",
+        "text",
+        "caption",
+        "ignore",
+        "other",
+    ],
+    "categories": ["id", "name", "keypoints"],
+    "licenses": ["id", "name"],
+}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from([(part, key) for part, keys in FIELDS.items() for key in keys]), anything)
+def test_any_value_is_imported_or_refused_in_one_line(
+    tmp_path_factory: pytest.TempPathFactory, place: tuple[str, str], value: Any
+) -> None:
+    home = tmp_path_factory.mktemp("any")
+    pictures(home / "images", "0.jpg")
+    content = json.loads(boxes(home / "file.json", "0.jpg").read_text())
+    content["licenses"] = [{"id": 1, "name": "CC0"}]
+    content["annotations"][0]["text"] = "words"
+    content[place[0]][0][place[1]] = value
+    (home / "file.json").write_text(json.dumps(content))
+    message = ""
+    try:
+        run(home / "file.json", home / "out", "coco")
+    except InputError as refusal:
+        message = str(refusal)
+    assert "\n" not in message

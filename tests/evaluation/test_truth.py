@@ -56,11 +56,13 @@ def test_annotation_files_are_found_by_name_and_say_what_is_judged(tmp_path: Pat
         {"id": 3, "file_name": "a/00002.jpg", "width": 64, "height": 32},
         {"id": 4, "file_name": "a/same.jpg"},
         {"id": 5, "file_name": "b/same.jpg"},
+        {"id": 6, "file_name": "a/00003.jpg", "not_exhaustive_category_ids": [2, 3]},
     ]
     box = {"bbox": [2, 2, 10, 10], "area": 100}
     annotations: list[dict[str, object]] = [
         {"id": 1, "image_id": 1, "category_id": 1, "iscrowd": 1, **box},
         {"id": 2, "image_id": 2, "category_id": 2, "segmentation": [[2, 2, 12, 2, 12, 12, 2, 12]], **box},
+        {"id": 3, "image_id": 6, "category_id": 2, **box},
     ]
     known = load_truth(coco(tmp_path / "t.json", images, annotations))
     first, second = known.find(sample(0, source="a/00000.jpg")), known.find(sample(1, source="a/00001.jpg"))
@@ -72,6 +74,9 @@ def test_annotation_files_are_found_by_name_and_say_what_is_judged(tmp_path: Pat
     assert second.judged == {"dog", "bird"}
     assert second.objects[0].box == (2, 2, 12, 12)
     assert second.objects[0].mask is not None
+    third = known.find(sample(5, source="a/00003.jpg"))
+    assert isinstance(third, Truth)
+    assert third.judged == {"cat"}
     assert known.find(sample(2, source="a/00002.jpg")) == "other_size"
     assert known.find(sample(3, source="same.jpg")) == "ambiguous_name"
     assert known.find(sample(4, source="nowhere.jpg")) == "without_truth"

@@ -77,7 +77,7 @@ def data(home: Path) -> None:
     root = home / "data"
     for seed, year in ((1, "train2017"), (2, "val2017")):
         coco(root / f"coco/annotations/instances_{year}.json", root / f"coco/{year}", seed)
-    coco(root / "lvis/lvis_v1_val.json", root / "coco/val2017", 3)
+    coco(root / "lvis/lvis_v1_val.json", root / "coco/train2017", 3)
     for seed, name in ((4, "refcoco"), (5, "refcoco+"), (6, "refcocog")):
         refcoco(root / name, root / "coco/train2014", seed)
     coco(root / "objects365/objects365_train.json", root / "objects365/images", 7)

@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from pe.schemas.sample import Object, Rle, Sample, clean_text, dumps, objects_to_json, to_grid
+from pe.schemas.sample import (
+    Object,
+    Rle,
+    Sample,
+    clean_text,
+    dumps,
+    is_coordinate,
+    loads,
+    objects_to_json,
+    to_grid,
+)
 
 KEYS = [
     *("key", "kind", "width", "height", "format", "sha256", "source", "source_sha256", "reencoded", "url", "license"),
@@ -77,3 +87,24 @@ def test_numbers_that_json_has_no_word_for_are_errors(value: float) -> None:
         dumps([value])
     with pytest.raises(ValidationError):
         Object(id=0, phrase="cat", bbox=(0, 0, value, 1))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        rb'{"a\udc00": ["x\uD800", 1, {"k": "\ud83d\ude00"}]}',
+        '{"a\udc00": ["x\ud800", 1, {"k": "\N{GRINNING FACE}"}]}'.encode("utf-8", "surrogatepass"),
+        '{"a\udc00": ["x\ud800", 1, {"k": "\N{GRINNING FACE}"}]}'.encode("utf-16", "surrogatepass"),
+    ],
+)
+def test_what_is_read_can_be_written(data: bytes) -> None:
+    value = loads(data)
+    assert value == {r"a\udc00": [r"x\ud800", 1, {"k": "\N{GRINNING FACE}"}]}
+    assert loads(dumps(value).encode()) == value
+
+
+@given(st.integers() | st.floats() | st.sampled_from([10**400, -(10**400), 1e308, 1e9]))
+def test_coordinates_are_numbers_that_the_grid_holds(value: float) -> None:
+    if is_coordinate(value):
+        assert abs(to_grid(value) - value) <= 1 / 128
+    assert not any(map(is_coordinate, (True, None, "1", float("nan"), float("inf"), 10**400, 1e308)))

@@ -18,7 +18,8 @@ __all__ = ["DatasetDetector"]
 class DatasetDetector(Detector):
     """The objects of `settings.annotations`, with score 1.0 and the annotation's id in `ref`.
 
-    Crowds and boxes without area are dropped by name. Negatives are the categories that the file knows to be absent:
+    Crowds and boxes without area are dropped by name, and so are the objects of a category that the file calls not
+    exhaustively annotated in the picture: nobody knows all of them. Negatives are the categories known to be absent:
     LVIS's `neg_category_ids`, otherwise every category that the picture lacks. Phrases, when asked for, must be
     categories of the file (case and underscores do not matter); then only these are given.
     """
@@ -70,6 +71,8 @@ class DatasetDetector(Detector):
             box, alive = clipped((x0 * wide, y0 * high, x1 * wide, y1 * high), picture.width, picture.height)
             if annotation.crowd or not alive:
                 detections.dropped.append(Dropped(phrase, box, "crowd" if annotation.crowd else "degenerate", 1.0))
+            elif annotation.category in image.not_exhaustive:
+                detections.dropped.append(Dropped(phrase, box, "not_exhaustive", 1.0))
             else:
                 detections.instances.append(Instance(phrase, 1.0, box, annotation.id))
         detections.negatives = [names[name] for name in self._file.negatives(image) if name in names]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from pe.engines.import_settings import ImportSettings
-from pe.engines.importing import AnnotatedPictures, import_job, pictures_of
+from pe.engines.importing import import_job
 from pe.engines.mixes.settings import Foreign, MixSettings
 from pe.engines.produce import Reporter, produce
 from pe.engines.settings import config_hash
@@ -32,10 +32,13 @@ def bring_in(foreign: Foreign, home: Path, settings: MixSettings, signals: Signa
         rows = RowSettings(source=path, out=home, workers=settings.workers, **chosen)
         job = rows_job(rows)
         source: Source = RowSource(rows.source, rows.images)
+        missing = None
     else:
-        words = ImportSettings(source=path, out=home, layout=foreign.layout, workers=settings.workers, **chosen)
-        job = import_job(words)
-        source = pictures = pictures_of(job, settings.out)
+        # What the folder is called in the end is known when the annotations are read.
+        new = home / "import"
+        words = ImportSettings(source=path, out=new, layout=foreign.layout, workers=settings.workers, **chosen)
+        with signals.at_once():
+            job, source, missing = import_job(words, settings.out)
     name = config_hash({"config": job.config, "files": _files(source)})
     job = replace(job, out=home / f"import-{name}")
     run = produce(job, source, report, signals)
@@ -43,7 +46,7 @@ def bring_in(foreign: Foreign, home: Path, settings: MixSettings, signals: Signa
         report.note(missing)
     if run.left:
         raise TryLater(f"{foreign.annotations} is being imported by another run; run the same command again after it")
-    return run
+    return replace(run, not_found=missing)
 
 
 def _files(source: Source) -> str:

@@ -27,7 +27,12 @@ class Pool:
         pool = json.loads(sample.negatives_json) if self._settings.pool == "own" else self._phrases
         if not wanted or not pool:
             return []
-        there = {_normal(item.phrase) for item in sample.objects()}
+        # What was dropped (a crowd, an object of a category not exhaustively annotated) is there all the same.
+        dropped = json.loads(sample.provenance_json).get("dropped", ())
+        there = {
+            _normal(phrase)
+            for phrase in [*(item.phrase for item in sample.objects()), *(item["phrase"] for item in dropped)]
+        }
         chosen: list[str] = []
         # Enough draws to find what is not there, however large the pool is.
         for place in rng.permutation(len(pool))[: 4 * wanted + len(there)].tolist():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pe.schemas.sample import dumps
+from pe.schemas.sample import clean_texts, dumps, is_coordinate
 from pe.shards.imports._base import Layout
 from pe.shards.imports._extras import coco_extras
 
@@ -34,9 +34,10 @@ class CocoForm:
             name, {"id": len(self._images) + 1, "file_name": name, "neg_category_ids": [], "expressions": []}
         )
         if width and height:
-            if not all(type(side) in (int, float) and 0 < side < _FAR for side in (width, height)):
-                raise ValueError(f"a picture is some pixels wide and high, not {width!r:.40} and {height!r:.40}")
-            image["width"], image["height"] = int(width), int(height)
+            try:
+                image["width"], image["height"] = int(width), int(height)
+            except (OverflowError, TypeError, ValueError):
+                raise ValueError(f"width and height are whole numbers, not {width!r:.30} and {height!r:.30}") from None
         return image
 
     def category(self, name: Any) -> int:
@@ -72,11 +73,13 @@ class CocoForm:
 
     def layout(self, pictures: str) -> Layout:
         """The layout of all this; absent is what was said to be absent."""
-        content = {
-            "images": list(self._images.values()),
-            "annotations": list(self._objects.values()),
-            "categories": [{"id": number, "name": name} for name, number in self._categories.items()],
-        }
+        content = clean_texts(
+            {
+                "images": list(self._images.values()),
+                "annotations": list(self._objects.values()),
+                "categories": [{"id": number, "name": name} for name, number in self._categories.items()],
+            }
+        )
         bare = [{**item, "segmentation": None} for item in content["annotations"]]
         extras, names = coco_extras({**content, "annotations": bare}, self.path)
         return Layout(
@@ -90,8 +93,8 @@ class CocoForm:
 
 
 def numbers(values: Any, count: int = 4) -> list[float]:
-    """`values` as `count` finite floats. Raises ValueError."""
+    """`values` as `count` floats that can be coordinates. Raises ValueError."""
     good = isinstance(values, list) and len(values) == count
-    if not good or not all(type(value) in (int, float) and -_FAR < value < _FAR for value in values):
+    if not good or not all(map(is_coordinate, values)):
         raise ValueError(f"{count} numbers are expected, not {values!r:.60}")
     return [float(value) for value in values]

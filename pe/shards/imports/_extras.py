@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from pe.errors import InputError
+from pe.schemas.sample import is_coordinate, loads
 from pe.shards.imports._base import Extra, PictureExtras
 
 _KNOWN = frozenset(
@@ -25,8 +27,7 @@ def read_json(path: Path) -> Any:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from error
     refuse_pickle(path, data[:2])
     try:
-        # NaN stands for nothing, as in what pandas writes.
-        return json.loads(data, object_hook=_small, parse_constant=lambda _: None)
+        return loads(data, _small)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: not JSON: {error}") from error
 
@@ -45,28 +46,30 @@ def coco_extras(content: Any, path: Path) -> tuple[dict[str, PictureExtras], dic
 
     Beside COCO's own fields it knows COCO-Text's `utf8_string`, `text`, `ignore`, `content_desc`, and of an image
     `captions` (texts) and `expressions` ({"text", "ids"}). A text's outline of four corners is its quad. Fields that it
-    does not know become attributes. Raises InputError for what is not COCO-form.
+    does not know become attributes, NaN in them null. Raises InputError for what is not COCO-form.
     """
     if not isinstance(content, dict) or not isinstance(content.get("images"), list):
         raise InputError(f"{path}: not COCO-form JSON: it has no list of images")
     names: dict[Any, str] = {}
     extras: dict[str, PictureExtras] = {}
-    where = "licenses"
+    licences: dict[Any, str] = {}
+    where = ""
     try:
-        licences = {item.get("id"): _licence(item) for item in _records(content, "licenses")}
-        for index, image in enumerate(_records(content, "images")):
-            where = f"images[{index}]"
+        for place, record in _records(content, "licenses"):
+            where = place
+            licences[_id(record, "id")] = str(record.get("name") or record.get("url") or "")
+        for place, image in _records(content, "images"):
+            where = place
             name = image_name(image)
-            names[image.get("id")] = name
+            names[_id(image, "id")] = name
             found = extras.setdefault(name, PictureExtras())
-            found.license = licences.get(image.get("license"), "")
+            found.license = licences.get(_id(image, "license"), "")
             found.url = str(image.get("flickr_url") or image.get("coco_url") or "")
-            found.captions += [str(text) for text in _list(image, "captions")]
-            for item in _list(image, "expressions"):
-                found.expressions.append((str(item["text"]), list(map(str, _list(item, "ids")))))
-        for index, record in enumerate(_records(content, "annotations")):
-            where = f"annotations[{index}]"
-            picture = extras.get(names.get(record.get("image_id"), ""))
+            found.captions += map(str, _list(image, "captions"))
+            found.expressions += map(_expression, _list(image, "expressions"))
+        for index, (place, record) in enumerate(_records(content, "annotations")):
+            where = place
+            picture = extras.get(names.get(_id(record, "image_id"), ""))
             if picture is None:
                 continue
             if isinstance(record.get("caption"), str) and "bbox" not in record and "category_id" not in record:
@@ -75,11 +78,11 @@ def coco_extras(content: Any, path: Path) -> tuple[dict[str, PictureExtras], dic
             extra = _extra(record)
             if extra != Extra():
                 picture.objects[str(record.get("id", f"#{index}"))] = extra
-    except (TypeError, KeyError, ValueError, OverflowError) as error:
-        raise InputError(f"{path}: {where} is not as COCO's form has it: {error}") from error
+    except ValueError as error:
+        raise InputError(f"{path}: {where} {error}") from None
     keypoints = {
         item["name"]: [str(name) for name in item["keypoints"]]
-        for item in _records(content, "categories")
+        for _, item in _records(content, "categories")
         if isinstance(item.get("name"), str) and isinstance(item.get("keypoints"), list)
     }
     return extras, keypoints
@@ -99,20 +102,49 @@ def _small(record: dict[str, Any]) -> dict[str, Any]:
     return record
 
 
-def _records(content: dict[str, Any], section: str) -> list[dict[str, Any]]:
+def _records(content: dict[str, Any], section: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """(place, record) of a section."""
     value = content.get(section)
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+    for index, item in enumerate(value if isinstance(value, list) else []):
+        if isinstance(item, dict):
+            yield f"{section}[{index}] (id {item.get('id')!r:.40})", item
 
 
-def _list(record: dict[str, Any], key: str) -> list[Any]:
-    value = record.get(key) or []
-    if not isinstance(value, list):
-        raise TypeError(f"{key} must be a list, not {value!r:.60}")
+def _id(record: dict[str, Any], key: str) -> Any:
+    value = record.get(key)
+    if isinstance(value, list | dict):
+        raise ValueError(f"{key} must be a number or a string, not {value!r:.60}")
     return value
 
 
-def _licence(record: dict[str, Any]) -> str:
-    return str(record.get("name") or record.get("url") or "")
+def _list(record: dict[str, Any], key: str) -> list[Any]:
+    value = record.get(key)
+    if value is not None and not isinstance(value, list):
+        raise ValueError(f"{key} must be a list, not {value!r:.60}")
+    return value or []
+
+
+def _expression(item: Any) -> tuple[str, list[str]]:
+    if not isinstance(item, dict) or not isinstance(item.get("text"), str) or not isinstance(item.get("ids"), list):
+        raise ValueError(f"an expression is a text and a list of ids, not {item!r:.60}")
+    return item["text"], list(map(str, item["ids"]))
+
+
+def _coordinates(values: list[Any], what: str) -> list[float]:
+    if not all(map(is_coordinate, values)):
+        raise ValueError(f"{what} must be numbers in pixels, not {values!r:.80}")
+    return [float(value) for value in values]
+
+
+def _finite(value: Any) -> Any:
+    """`value` in JSON's types with null for NaN and infinity, which pandas and numpy write for what is not known."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return value
 
 
 def _extra(record: dict[str, Any]) -> Extra:
@@ -122,11 +154,12 @@ def _extra(record: dict[str, Any]) -> Extra:
         extra.text = text
     rings = record.get("quad") or (record.get("segmentation") or [None])[0]
     if extra.text and isinstance(rings, list) and len(rings) == 8:
-        extra.quad = [float(value) for value in rings]
+        extra.quad = _coordinates(rings, "quad")
     points = record.get("keypoints")
     if isinstance(points, list) and points and len(points) % 3 == 0 and any(points[2::3]):
-        extra.keypoints = [float(value) for value in points]
+        extra.keypoints = _coordinates(points, "keypoints")
     caption = record.get("caption") or record.get("content_desc")
     extra.caption = caption if isinstance(caption, str) else ""
-    extra.attributes = {key: value for key, value in record.items() if key not in _KNOWN and value not in (None, "")}
+    others = {key: _finite(value) for key, value in record.items() if key not in _KNOWN}
+    extra.attributes = {key: value for key, value in others.items() if value not in (None, "")}
     return extra
