@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-_DIGITS = re.compile(r"(?:^|_)(\d{12})$")
-
 # Rings of x, y, x, y ..., or the bytes of COCO's compressed RLE, or nothing.
 Segmentation = tuple["array[float]", ...] | bytes | None
 
@@ -76,6 +74,7 @@ class AnnotationFile:
         categories: Iterable[str],
         images: Iterable[tuple[AnnotatedImage, Iterable[str]]],
         licence: str = "",
+        ids: dict[int, AnnotatedImage] | None = None,
     ) -> None:
         """`ids` are those that the file itself gives its pictures; one that is also the twelve digits of the picture's
         name is a COCO id."""
@@ -100,8 +99,7 @@ class AnnotationFile:
 
         The path must agree with the file's as far as both go ("val/1.jpg" is not "train/1.jpg"); where all pictures of
         the file share one folder, that folder's name does not matter. A suffix that differs (a converted picture) is
-        accepted when no name fits exactly, and so are the twelve digits that COCO names pictures by: its releases of
-        2014 have the same ones after COCO_train2014_.
+        accepted when no name fits exactly, and so are the twelve digits that COCO names pictures by.
         """
         return self._find(source)[0]
 

@@ -138,7 +138,7 @@ class Sample(_Strict):
     ability: str = ""
     caption: Text = ""
     objects_json: str = "[]"
-    negatives_json: Text = "[]"
+    negatives_json: str = "[]"
     messages_json: str = "[]"
     gold_text: str = ""
     input_width: int = 0
@@ -147,7 +147,7 @@ class Sample(_Strict):
     ceilings_json: str = "[]"
     reward_model: RewardModel
     verifier: Verifier
-    provenance_json: Text = "{}"
+    provenance_json: str = "{}"
 
     def to_json(self) -> bytes:
         """The record's wire form: one line of UTF-8 JSON with a fixed key order."""

@@ -26,7 +26,6 @@ def bring_in(foreign: Foreign, home: Path, settings: MixSettings, signals: Signa
     The hash is of what the annotations say, of what is taken of them, and of the names, sizes and times of the files
     with pictures. Raises InputError as `pe import` does, TryLater while another process has part of it in its hands.
     """
-    pictures: AnnotatedPictures | None = None
     path, chosen = Path(foreign.annotations).expanduser(), foreign.choices
     if foreign.layout == "rows":
         rows = RowSettings(source=path, out=home, workers=settings.workers, **chosen)
@@ -42,8 +41,6 @@ def bring_in(foreign: Foreign, home: Path, settings: MixSettings, signals: Signa
     name = config_hash({"config": job.config, "files": _files(source)})
     job = replace(job, out=home / f"import-{name}")
     run = produce(job, source, report, signals)
-    if pictures is not None and (missing := pictures.missing()):
-        report.note(missing)
     if run.left:
         raise TryLater(f"{foreign.annotations} is being imported by another run; run the same command again after it")
     return replace(run, not_found=missing)

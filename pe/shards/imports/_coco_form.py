@@ -9,9 +9,6 @@ from pe.schemas.sample import clean_texts, dumps, is_coordinate
 from pe.shards.imports._base import Layout
 from pe.shards.imports._extras import coco_extras
 
-_FAR = 1e9
-"""No coordinate in pixels is as far as this."""
-
 
 class CocoForm:
     """What the annotations at `path` (a file or a folder) say, in COCO's form.
@@ -82,14 +79,7 @@ class CocoForm:
         )
         bare = [{**item, "segmentation": None} for item in content["annotations"]]
         extras, names = coco_extras({**content, "annotations": bare}, self.path)
-        return Layout(
-            pictures,
-            self.path,
-            extras,
-            names,
-            exhaustive=False,
-            form=dumps(content).encode("utf-8", "backslashreplace"),
-        )
+        return Layout(pictures, self.path, extras, names, exhaustive=False, form=dumps(content).encode())
 
 
 def numbers(values: Any, count: int = 4) -> list[float]:

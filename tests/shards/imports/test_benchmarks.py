@@ -96,7 +96,7 @@ def test_the_documented_lines_save_d3s_pickles_as_json(tmp_path: Path, monkeypat
         ("annotations", "1", {"segmentation": [[1, 1, 5, 1, 5, 5]]}, r"annotations\.json: 1: a segmentation is"),
         ("annotations", "1", {"sent_id": [77]}, r"annotations\.json: 1: sentences\.json has no '77'"),
         ("images", "0", {"anno_id": [77]}, r"images\.json: 0: annotations\.json has no '77'"),
-        ("images", "0", {"width": float("inf")}, r"images\.json: 0: a picture is some pixels wide"),
+        ("images", "0", {"width": float("inf")}, r"images\.json: 0: width and height are whole numbers"),
         ("images", "0", {"group_id": 8}, r"images\.json: 0: groups\.json has no '8'"),
         ("sentences", "1", {"raw_sent": None}, r"sentences\.json: 1: a value"),
         ("sentences", "1", {"raw_sent": "\ud800"}, r"sentences\.json: 1: a text in it has a lone surrogate"),
@@ -138,7 +138,6 @@ def test_ovdeval_takes_hard_negatives_of_the_picture_alone(tmp_path: Path) -> No
         ({"text": [], "neg_text": "computer"}, "neg_text is a list of labels, not 'computer'"),
         ({"text": "computer", "neg_text": []}, "text is a list of labels"),
         ({"text": [], "neg_text": [5]}, "neg_text is a list of labels"),
-        ({"text": [], "neg_text": ["\ud800"]}, "a text in it has a lone surrogate"),
         ("a", "a value in it is of another type"),
     ],
 )
