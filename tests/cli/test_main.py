@@ -8,6 +8,7 @@ import sys
 _INTERRUPTED = """
 import builtins, os, signal
 from pe.__main__ import main
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what is started in the background ignores it
 load = builtins.__import__
 def interrupted(name, *rest, **more):
     if name == "pe.cli":
