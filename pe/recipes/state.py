@@ -12,7 +12,7 @@ from typing import Any
 from pe import __version__
 from pe.recipes.plan import Step
 from pe.schemas.sample import dumps
-from pe.shards.output import write_whole
+from pe.shards.output import Output, write_whole
 
 _LONGEST = 1000
 
@@ -49,7 +49,8 @@ def _noted(step: Step, home: Path) -> dict[str, Any]:
 def fingerprint(word: str, home: Path) -> str:
     """What the path or glob `word` holds, as a digest; "" where nothing is there.
 
-    Of an output folder of `pe` that is its shards with their sidecars, which hold the hash of each.
+    Of an output folder of `pe` that is its shards with their sidecars, which hold the hash of each. Raises DamageError
+    where one of them is gone.
     """
     try:
         path = Path(word).expanduser()
@@ -69,6 +70,7 @@ def _lines(path: Path) -> Iterator[str]:
     if path.is_file():
         files = [path]
     elif (path / "plan.jsonl").is_file():
+        Output(path).shards()  # a command has nothing to do where its sidecars are, so that it would not miss a tar
         files = sorted(item for item in (path / "shards").iterdir() if item.suffix in (".json", ".tar"))
         yield "shards"
     else:

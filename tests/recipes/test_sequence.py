@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pe.errors import ConfigError, InputError
+from pe.errors import ConfigError, DamageError, InputError
 from pe.recipes.plan import read_recipe
 from pe.recipes.sequence import _fitted, run_recipe
 from pe.shards.output import Output
@@ -217,7 +217,7 @@ def test_notes_are_a_steps_own(tmp_path: Path) -> None:
     assert max(len(f"{name}.yaml".encode()) for name in names) <= 255
 
 
-def test_a_shard_that_went_is_made_again_or_missed(tmp_path: Path) -> None:
+def test_a_shard_that_went_is_missed(tmp_path: Path) -> None:
     file, out = write(tmp_path / "r.yaml", {"synth": {"out": "world", "scenes": 4}}), tmp_path / "out"
     assert run(file, out)[0] == 0
     (tar,) = (out / "world/shards").glob("*.tar")
@@ -225,7 +225,8 @@ def test_a_shard_that_went_is_made_again_or_missed(tmp_path: Path) -> None:
     tar.write_bytes(whole[:1000])
     assert "unchanged" not in run(file, out, dry=True)[1][0]
     tar.unlink()
-    assert "unchanged" not in run(file, out, dry=True)[1][0]
+    with pytest.raises(DamageError, match="is gone, with 4 committed samples"):
+        run(file, out)
 
 
 def test_a_variable_of_a_setting_is_not_for_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,8 @@ def test_files_folders_globs_and_output_folders(tmp_path: Path) -> None:
     assert fingerprint("nothing", tmp_path) == fingerprint("no*thing", tmp_path) == ""
     (tmp_path / "out/shards").mkdir(parents=True)
     (tmp_path / "out/plan.jsonl").write_text("")
-    (tmp_path / "out/shards/0.json").write_text("{}")
+    for name in ("0.json", "0.tar"):
+        (tmp_path / "out/shards" / name).write_text("{}")
     before = fingerprint("out", tmp_path)
     (tmp_path / "out/ledger").write_text("a run that found nothing new")
     assert fingerprint("out", tmp_path) == before
